@@ -1,0 +1,7 @@
+"""``python -m fieldwren``."""
+
+import sys
+
+from fieldwren.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""The archives: what their collections are, how they are searched, how their bytes are read."""

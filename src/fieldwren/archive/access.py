@@ -1,0 +1,305 @@
+"""Byte ranges of files, wherever they lie, asynchronously and within bounds.
+
+    href ─► budget of bytes ─► slot for a request ─► store ─► bytes
+                                     ▲ repeated, with growing random pauses, until a deadline
+
+An :class:`Access` belongs to one event loop. The stores under it, with their open connections, are
+shared by the whole process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from obstore.exceptions import BaseError
+
+from fieldwren.archive.budget import Budget
+from fieldwren.archive.fetch import (
+    Answer,
+    MismatchError,
+    NoRangesError,
+    PassingError,
+    failure,
+    get_range,
+    get_versioned,
+    get_whole,
+    read_file,
+)
+from fieldwren.archive.headers import DiskHeaders
+from fieldwren.archive.stores import ACCESS, AccessRule, credentials_found, locate, open_store
+from fieldwren.errors import AccessError, ReadError, public_href
+from fieldwren.model import ReadOptions, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
+
+    from obstore.store import HTTPStore, S3Store
+
+    from fieldwren.archive.stores import Location
+
+    Store = HTTPStore | S3Store
+    Send = Callable[[Store], Awaitable[Answer]]
+
+__all__ = ["ACCESS", "Access", "AccessRule", "Meter", "credentials_found", "read_bytes"]
+
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = 0.1
+"""Seconds before the second try, at most; twice as many before each further one. The pause is
+random between 0 and that ("full jitter"), so that those who failed together do not return so."""
+LONGEST_PAUSE: Final = 10.0
+"""Seconds before any try, at most."""
+MAX_WHOLE: Final = 32 * 2**20
+"""Bytes of a raster that is fetched whole, because the server knows no ranges, at most."""
+MAX_DOCUMENT: Final = 2**30
+"""Bytes of a document, at most."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what a piece of work costs; see :class:`fieldwren.model.Timing` for each field."""
+
+    requests: int = 0
+    bytes: int = 0
+    retries: int = 0
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    reduce_seconds: float = 0.0
+
+    def timing(self) -> Timing:
+        """The counts so far."""
+        return Timing(
+            requests=self.requests,
+            bytes=self.bytes,
+            retries=self.retries,
+            read_seconds=self.read_seconds,
+            decode_seconds=self.decode_seconds,
+            reduce_seconds=self.reduce_seconds,
+        )
+
+    def read(self, size: int, began: float) -> None:
+        """Count an answer of so many bytes to a request that began then."""
+        self.requests += 1
+        self.bytes += size
+        self.read_seconds += time.perf_counter() - began
+
+
+class Access:
+    """Reads files of one archive, in one event loop.
+
+    Use it as an asynchronous context: leaving it gives up what is still under way.
+
+    Args:
+        options: How many requests and bytes at a time, and for how long.
+        kind: A key of :data:`ACCESS`, from ``Scene.access``. Only "local" may read local files.
+    """
+
+    def __init__(self, options: ReadOptions, kind: str = "") -> None:
+        self.options = options
+        self.kind = kind
+        self.headers = DiskHeaders(options.header_cache)
+        self._slots = asyncio.Semaphore(options.files)
+        self._budget = Budget(options.bytes_in_flight)
+        self._stores: dict[tuple[str, str], Store] = {}
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._shared.values():
+            task.cancel()
+        self.headers.close()
+
+    def of(self, kind: str) -> Access:
+        """The same reader with the same bounds, for files of another archive."""
+        other = copy.copy(self)
+        other.kind = kind
+        return other
+
+    @asynccontextmanager
+    async def reading(
+        self, href: str, start: int, length: int, meter: Meter, *, version: str = ""
+    ) -> AsyncGenerator[memoryview]:
+        """Hold bytes of a file while they are decoded; until then they count as in flight.
+
+        Args:
+            href: The file.
+            start: The first byte.
+            length: How many; the file must have them all.
+            meter: Counts the costs.
+            version: Where given, the version that the file must have.
+
+        Raises:
+            MismatchError: The file has another version, or ends before the bytes.
+            AccessError: The archive refuses access.
+            ReadError: The bytes cannot be had.
+        """
+        async with self._budget.take(length):
+            answer = await self._range(href, start, length, meter, versioned=bool(version))
+            if answer.version != version:
+                raise MismatchError(f"{public_href(href)}: was replaced meanwhile", href=href)
+            if len(answer.data) != length:
+                words = f"ends too soon, at byte {start + len(answer.data)}"
+                raise MismatchError(f"{public_href(href)}: {words}; store the file anew", href=href)
+            yield answer.data
+
+    async def get_range(self, href: str, start: int, length: int, meter: Meter) -> memoryview:
+        """Bytes of a file; fewer where it ends before. For errors see :meth:`reading`."""
+        async with self._budget.take(length):
+            return (await self._range(href, start, length, meter, versioned=False)).data
+
+    async def get_start(self, href: str, length: int, meter: Meter) -> Answer:
+        """The first bytes of a file, and its version. For errors see :meth:`reading`."""
+        async with self._budget.take(length):
+            return await self._range(href, 0, length, meter, versioned=True)
+
+    async def get(self, href: str, meter: Meter | None = None) -> memoryview:
+        """A whole document of a gigabyte at most. For errors see :meth:`reading`."""
+        location = locate(href, self.kind)
+        meter = meter or Meter()
+        if location.scheme == "local":
+            return await self._local(location, 0, -1, meter)
+        return (await self._answer(location, _whole(location, MAX_DOCUMENT), meter)).data
+
+    async def once(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something once for all who ask for it while it is being done."""
+        task = self._shared.get(key)
+        if task is None:
+            task = self._shared[key] = asyncio.create_task(make())
+            task.add_done_callback(lambda _: self._shared.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _range(
+        self, href: str, start: int, length: int, meter: Meter, *, versioned: bool
+    ) -> Answer:
+        location = locate(href, self.kind)
+        if location.scheme == "local":
+            return Answer(await self._local(location, start, length, meter))
+        get = get_versioned if versioned else get_range
+        try:
+            return await self._answer(location, lambda s: get(s, location, start, length), meter)
+        except NoRangesError:
+            answer = await self._answer(location, _whole(location, MAX_WHOLE), meter)
+            data = answer.data[start : start + length]
+            return Answer(data, answer.version, answer.size) if versioned else Answer(data)
+
+    async def _local(self, location: Location, start: int, length: int, meter: Meter) -> memoryview:
+        began = time.perf_counter()
+        try:
+            data = await asyncio.to_thread(read_file, location.path, start, length)
+        except OSError as error:
+            raise ReadError(f"{location.href}: {error.strerror}", href=location.href) from error
+        except ValueError as error:
+            raise ReadError(f"{location.href!r}: {error}") from error
+        meter.read(len(data), began)
+        return memoryview(data)
+
+    async def _answer(self, location: Location, send: Send, meter: Meter) -> Answer:
+        """Send a request until it is answered, or until the deadline."""
+        end = time.monotonic() + self.options.deadline
+        renewed = False
+        tries = 0
+        while True:
+            tries += 1
+            answer = await self._try(location, send, meter)
+            if isinstance(answer, Answer):
+                return answer
+            pause = random.uniform(0, min(FIRST_PAUSE * 2**tries / 2, LONGEST_PAUSE))  # noqa: S311 - no secret
+            if isinstance(answer, AccessError) and location.rule.signing and not renewed:
+                renewed, pause = True, 0.0  # signatures and sessions expire
+                await self._store(location, renew=True)
+            elif not isinstance(answer, PassingError):
+                raise answer
+            elif time.monotonic() + pause > end:
+                raise ReadError(f"{answer}; gave up after {tries} tries", href=location.href)
+            meter.retries += 1
+            await asyncio.sleep(pause)
+
+    async def _try(self, location: Location, send: Send, meter: Meter) -> Answer | ReadError:
+        """Send a request once.
+
+        What went wrong is returned, so that it is raised unchained: the store's own words may
+        hold a signature.
+        """
+        store = await self._store(location)
+        async with self._slots:
+            began = time.perf_counter()
+            try:
+                answer = await send(store)
+            except (BaseError, OSError, ValueError) as error:
+                meter.read_seconds += time.perf_counter() - began
+                return failure(location, error)
+        meter.read(len(answer.data), began)
+        return answer
+
+    async def _store(self, location: Location, *, renew: bool = False) -> Store:
+        """The file's store, with a signature where the archive wants one."""
+        key = location.root, location.query
+        if location.rule.signing == "planetary-computer":
+            key = location.root, await self._signature(location, renew=renew)
+        if renew or key not in self._stores:
+            self._stores[key] = open_store(
+                location,
+                signature=key[1],
+                timeout=self.options.timeout,
+                deadline=self.options.deadline,
+            )
+        return self._stores[key]
+
+    async def _signature(self, location: Location, *, renew: bool) -> str:
+        """The Planetary Computer's signature for a container, fetched once for all its files."""
+        href = location.signature_href
+        known = _signatures.get(href)
+        if known is None or renew or known[1] < datetime.now(UTC):
+            known = _signatures[href] = await self.once(href, lambda: self._fetch_signature(href))
+        return known[0]
+
+    async def _fetch_signature(self, href: str) -> tuple[str, datetime]:
+        document = await self.get(href)
+        try:
+            answer = json.loads(bytes(document))
+            expiry = datetime.fromisoformat(answer["msft:expiry"])
+            return str(answer["token"]), expiry - timedelta(minutes=2)
+        except (ValueError, KeyError, TypeError):
+            raise AccessError(f"{href}: gave no signature; try again later", href=href) from None
+
+
+_signatures: dict[str, tuple[str, datetime]] = {}
+"""Signatures, and when another is due, by where they come from; for the whole process."""
+
+
+def _whole(location: Location, limit: int) -> Send:
+    return lambda store: get_whole(store, location, limit)
+
+
+def read_bytes(href: str, *, local_allowed: bool = True, kind: str = "") -> bytes:
+    """Read a small document: a catalog, a table, a thumbnail. Also works inside an event loop.
+
+    Args:
+        href: A path, or a URL of any kind that rasters can have.
+        local_allowed: The href was given by the user or by an archive on this machine.
+        kind: A key of :data:`ACCESS` for what is not local.
+
+    Raises:
+        AccessError: The archive refuses access.
+        ReadError: The document cannot be had.
+    """
+    if local_allowed and not kind:
+        kind = "local"
+
+    async def read() -> bytes:
+        async with Access(ReadOptions(deadline=600.0), kind) as access:
+            return bytes(await access.get(href))
+
+    with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop, as in Jupyter
+        return thread.submit(asyncio.run, read()).result()

@@ -1,0 +1,124 @@
+"""Settings: argument, else environment, else file, else default; resolved once.
+
+The environment variable of a setting is its name in capitals after ``FIELDWREN_``
+(``FIELDWREN_WORKERS=8``). The file is TOML, with the settings at its top level: the first that
+exists of ``$FIELDWREN_CONFIG``, ``fieldwren.toml`` in the current folder and
+``~/.config/fieldwren/config.toml``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from fieldwren.errors import OptionError
+
+__all__ = ["Settings", "resolve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything about a run that is not its places and dates."""
+
+    sensor: str = "landsat"
+    """``landsat`` or ``sentinel-2``: which archives are tried when none is named."""
+    archive: str = ""
+    """``demo``, a registered name, or the URL or path of a catalog; "" chooses by sensor."""
+    collection: tuple[str, ...] = ()
+    """STAC collections; empty: those of the sensor."""
+    index: tuple[str, ...] = ("ndvi",)
+    """Names of indices, or ``name=expression`` over band names."""
+    mask: str = "standard"
+    """``standard``, ``clouds``, ``strict`` or ``none``."""
+    max_cloud: float = 100.0
+    """Percent; scenes with more cloud are not read."""
+    min_clear: float = 0.5
+    """Rows with a smaller clear fraction of the place are ``low_coverage``."""
+    dilate: float = 0.0
+    """Metres by which clouds and shadows are grown."""
+    engine: str = "local"
+    """Where tasks run."""
+    workers: int = 0
+    """Tasks at the same time; 0: one per core."""
+    files: int = 64
+    """Files read at the same time by one worker."""
+    megabytes_in_flight: int = 128
+    """Bytes requested and not yet decoded, over all workers of a machine, in MiB."""
+    timeout: float = 30.0
+    """Seconds for one request."""
+    deadline: float = 120.0
+    """Seconds for one request with all its retries."""
+    cache: str = "~/.cache/fieldwren"
+    """Folder of the header index and of the embedded archive."""
+    origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
+    """Where each setting came from: argument, environment, the file's path, or default."""
+
+    @property
+    def cache_folder(self) -> Path:
+        """The cache folder, expanded."""
+        return Path(self.cache).expanduser()
+
+
+_TYPES: Final = {k: t for k, t in get_type_hints(Settings).items() if k != "origins"}
+NAMES: Final = tuple(f.name for f in fields(Settings) if f.name != "origins")
+
+
+def resolve(**given: Any) -> Settings:
+    """Resolve the settings of a run.
+
+    Args:
+        **given: settings by name; None means not given.
+
+    Raises:
+        OptionError: a name is unknown or a value cannot be used; the message says which.
+    """
+    file, table = _config_file()
+    environment = {n: os.environ.get(f"FIELDWREN_{n.upper()}") for n in NAMES}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, source in (
+        (str(file), table),
+        ("environment", environment),
+        ("argument", given),
+    ):
+        for name, value in source.items():
+            if value is not None:
+                values[name] = _convert(name, value, origin)
+                origins[name] = origin
+    return Settings(**values, origins={n: origins.get(n, "default") for n in NAMES})
+
+
+def _config_file() -> tuple[Path | None, dict[str, Any]]:
+    """The first configuration file that exists, and what it says."""
+    named = os.environ.get("FIELDWREN_CONFIG")
+    usual = (Path("fieldwren.toml"), Path("~/.config/fieldwren/config.toml").expanduser())
+    for path in (Path(named),) if named else usual:
+        try:
+            return path, tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            if named:
+                raise OptionError(f"FIELDWREN_CONFIG names {path}, which does not exist") from None
+        except (tomllib.TOMLDecodeError, OSError) as error:
+            raise OptionError(f"{path} cannot be read as TOML: {error}") from error
+    return None, {}
+
+
+def _convert(name: str, value: Any, origin: str) -> Any:
+    """The value in the setting's type."""
+    if name not in _TYPES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(NAMES)}"
+        raise OptionError(f"unknown setting {name!r} ({origin}){hint}")
+    kind = _TYPES[name]
+    try:
+        if kind == tuple[str, ...]:
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(str(p).strip() for p in parts)
+        return kind(value)
+    except (TypeError, ValueError):
+        raise OptionError(f"{name} ({origin}) must be a {kind.__name__}, not {value!r}") from None

@@ -1,0 +1,71 @@
+"""What is installed, which archives answer, and which credentials are here: in words."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fieldwren import __version__
+from fieldwren.archive.access import credentials_found, read_bytes
+from fieldwren.archive.sensors import ARCHIVES, Archive
+from fieldwren.errors import FieldwrenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Check", "examine"]
+
+_EXTRAS: Final = {
+    "matplotlib": ("pictures", "plots and chips"),
+    "folium": ("pictures", "map.html"),
+    "pyogrio": ("files", "GeoPackage and shapefile places"),
+    "rasterio": ("fallback", "JPEG 2000, JPEG and other exotic rasters"),
+    "xarray": ("xarray", "Results.to_xarray()"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """What."""
+    ok: bool
+    """Whether it is there."""
+    says: str
+    """What that means, and what to do."""
+
+
+def examine(archives: Mapping[str, Archive] = ARCHIVES) -> list[Check]:
+    """Look at the installation, the credentials and the archives (one request each)."""
+    checks = [Check(name="fieldwren", ok=True, says=__version__)]
+    checks += [_installed(name) for name in _EXTRAS]
+    checks += [_credentials(kind) for kind in ("usgs-landsat", "planetary-computer")]
+    with ThreadPoolExecutor() as pool:
+        checks += pool.map(_answers, archives, archives.values())
+    return checks
+
+
+def _installed(name: str) -> Check:
+    extra, purpose = _EXTRAS[name]
+    try:
+        return Check(name=name, ok=True, says=f"{importlib.metadata.version(name)}, for {purpose}")
+    except importlib.metadata.PackageNotFoundError:
+        says = f'missing, for {purpose}: pip install "fieldwren[{extra}]"'
+        return Check(name=name, ok=False, says=says)
+
+
+def _credentials(kind: str) -> Check:
+    says = credentials_found(kind)
+    return Check(name=f"access {kind}", ok=bool(says), says=says)
+
+
+def _answers(name: str, archive: Archive) -> Check:
+    try:
+        title = json.loads(read_bytes(archive.url, local_allowed=False)).get("title", "")
+    except (FieldwrenError, ValueError) as error:
+        return Check(name=f"archive {name}", ok=False, says=f"does not answer: {error}")
+    return Check(name=f"archive {name}", ok=True, says=f"answers at {archive.url} ({title})")

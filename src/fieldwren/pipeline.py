@@ -1,0 +1,372 @@
+"""The verb: places in, results out.
+
+Places and scenes make a plan; an engine runs the worker on its tasks; their outcomes go into the
+ledger; ledger and plan make the table; the table, with the facts of the run, is the Results.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from fieldwren import __version__
+from fieldwren.archive import stac
+from fieldwren.archive.locate import with_crs
+from fieldwren.archive.sensors import Source, resolve_archive
+from fieldwren.archive.simulated import demo_archive
+from fieldwren.chip import read_chip
+from fieldwren.config import Settings, resolve
+from fieldwren.engine import executor
+from fieldwren.engine.local import default_workers
+from fieldwren.engine.stream import stream
+from fieldwren.errors import OptionError
+from fieldwren.export import write_json
+from fieldwren.ledger import Ledger
+from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
+from fieldwren.pixels.indices import parse_index
+from fieldwren.pixels.masks import MASKS
+from fieldwren.places import PlaceList, read_places
+from fieldwren.planner import Plan, make_plan, place_key, recipe_key
+from fieldwren.progress import Event, Progress, ignore
+from fieldwren.results import Results
+from fieldwren.table import assemble, measured_columns
+from fieldwren.worker import observe as observe_task
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import pyarrow as pa
+
+    from fieldwren.archive.stac import SearchResult
+
+__all__ = ["chip", "describe", "observe", "plan", "search"]
+
+
+def observe(
+    places: Any,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    out: str | Path | None = None,
+    progress: Progress = ignore,
+    **settings: Any,
+) -> Results:
+    """Observe places: the main job, from places to results.
+
+    Args:
+        places: whatever :func:`read_places` takes.
+        since: first date, such as "2013", "2013-04" or "2013-04-11"; None: from the beginning.
+        until: last date, inclusive; None: until today.
+        out: folder of the results. With it the run leaves a ledger there, so that the same call
+            resumes or adds what is new, and all files are written. None: everything in memory.
+        progress: is told how far the work has come.
+        **settings: any field of :class:`Settings`, such as ``archive="demo"``, ``index=["evi"]``.
+
+    Raises:
+        InputError: places or options cannot be used.
+        ArchiveError: the archive cannot be searched.
+        LedgerError: ``out`` cannot be used.
+    """
+    clock = _Clock()
+    asked = _Asked(places=places, since=since, until=until, settings=resolve(**settings))
+    job = _prepare(asked, clock, progress)
+    folder = Path(out) if out else None
+    with job.ledger(folder) as ledger:
+        planned = job.plan(done=ledger.done())
+        with clock("reading"):
+            timing = _read(planned, ledger, job.settings, progress)
+        table = assemble(planned, ledger.table())
+    receipt = _receipt(job, planned, table, timing, clock)
+    results = Results(
+        places=planned.places, rows=table, receipt=receipt, index=job.recipe.indices[0].name
+    )
+    if folder:
+        write_json(folder / "plan.json", describe(planned))
+        results.save(folder, progress=progress)
+    return results
+
+
+def plan(
+    places: Any,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    out: str | Path | None = None,
+    progress: Progress = ignore,
+    **settings: Any,
+) -> Plan:
+    """What :func:`observe` would read with the same arguments, and what that would cost."""
+    asked = _Asked(places=places, since=since, until=until, settings=resolve(**settings))
+    job = _prepare(asked, _Clock(), progress)
+    if not out or not Path(out).is_dir():
+        return job.plan()
+    with job.ledger(Path(out)) as ledger:
+        return job.plan(done=ledger.done())
+
+
+def search(
+    places: Any,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    progress: Progress = ignore,
+    **settings: Any,
+) -> SearchResult:
+    """The scenes that :func:`observe` would find with the same arguments."""
+    asked = _Asked(places=places, since=since, until=until, settings=resolve(**settings))
+    return _prepare(asked, _Clock(), progress).found
+
+
+def chip(
+    scene_id: str,
+    box: tuple[float, float, float, float],
+    out: str | Path,
+    *,
+    progress: Progress = ignore,
+    **settings: Any,
+) -> list[Path]:
+    """Write the index picture of one scene, and its thumbnail where the archive has one.
+
+    Args:
+        scene_id: as :func:`search` lists it.
+        box: west, south, east, north in degrees.
+        out: ``.png`` for people, ``.tif`` for a float32 Cloud-Optimized GeoTIFF.
+        progress: is told how far the work has come.
+        **settings: any field of :class:`Settings`.
+
+    Returns:
+        the files written.
+
+    Raises:
+        OptionError: the archive lists no such scene near the box, or the file's ending is unknown.
+    """
+    from fieldwren.present.chips import write_chip  # noqa: PLC0415 - matplotlib is heavy
+
+    asked = _Asked(places=[shapely.box(*box)], since=None, until=None, settings=resolve(**settings))
+    job = _prepare(asked, _Clock(), progress)
+    scene = next((s for s in job.found.scenes if s.id == scene_id), None)
+    if scene is None:
+        raise OptionError(
+            f"{job.found.source.name} lists no scene {scene_id} on this box: "
+            "`fieldwren scenes` prints those it has"
+        )
+    picture = read_chip(scene, box, job.recipe, read_options(job.settings))
+    return write_chip(picture, Path(out), scene=scene, index=job.recipe.indices[0].name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The arguments of a run."""
+
+    places: Any
+    since: str | None
+    until: str | None
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """Everything that is known before a plan is made."""
+
+    asked: _Asked
+    recipe: Recipe
+    places: PlaceList
+    found: SearchResult
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        return self.asked.settings
+
+    def ledger(self, folder: Path | None) -> Ledger:
+        """The ledger of the run's recipe in its folder."""
+        home = folder / "ledger" if folder else None
+        return Ledger(home, recipe_key(self.recipe), measured_columns(self.recipe))
+
+    def plan(self, *, done: Mapping[str, set[str]] | None = None) -> Plan:
+        """Plan what is not done yet."""
+        return make_plan(
+            self.places.places,
+            self.found.scenes,
+            self.recipe,
+            max_cloud=self.settings.max_cloud,
+            done=done or {},
+            workers=_workers(self.settings),
+        )
+
+
+def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
+    """Read the places, choose the archive, find the scenes."""
+    settings = asked.settings
+    recipe = make_recipe(settings)
+    known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
+    for note in (*known.problems, *known.notes):
+        progress(Event(phase="places", note=str(note)))
+    with clock("archive"):
+        source = _source(settings, progress)
+    with clock("searching"):
+        found = stac.search(
+            source,
+            known.places,
+            since=asked.since,
+            until=asked.until,
+            on_progress=lambda n: progress(Event(phase="searching", done=n)),
+        )
+        scenes = with_crs(found.scenes, read_options(settings))
+    for problem in found.problems:
+        progress(Event(phase="searching", note=problem))
+    return _Job(asked=asked, recipe=recipe, places=known, found=replace(found, scenes=scenes))
+
+
+def _source(settings: Settings, progress: Progress) -> Source:
+    """The archive to search; the embedded one is made where it is not there yet."""
+    source = resolve_archive(settings.archive or None, settings.sensor, settings.collection)
+    progress(Event(phase="archive", note=f"{source.name}: {source.reason}"))
+    if source.kind != "demo":
+        return source
+    folder = demo_archive(
+        settings.cache_folder,
+        progress=lambda n, of: progress(Event(phase="archive", done=n, total=of)),
+    )
+    return replace(source, href=str(folder / "items.json"))
+
+
+def make_recipe(settings: Settings) -> Recipe:
+    """What is computed from pixels by these settings.
+
+    Raises:
+        OptionError: an index or mask is unknown, or a threshold is out of range.
+    """
+    if settings.mask not in MASKS:
+        raise OptionError(f"--mask {settings.mask}: choose one of {', '.join(MASKS)}")
+    if not 0 <= settings.min_clear <= 1:
+        raise OptionError(f"min_clear is a fraction from 0 to 1, not {settings.min_clear:g}")
+    indices = {index.name: index for index in map(parse_index, settings.index)}
+    return Recipe(
+        indices=tuple(indices.values()),
+        mask=settings.mask,
+        dilate=settings.dilate,
+        min_clear=settings.min_clear,
+    )
+
+
+def read_options(settings: Settings) -> ReadOptions:
+    """What one worker may use of this machine."""
+    in_flight = settings.megabytes_in_flight * 2**20 // _workers(settings)
+    return ReadOptions(
+        files=settings.files,
+        bytes_in_flight=in_flight,
+        timeout=settings.timeout,
+        deadline=settings.deadline,
+        header_cache=str(settings.cache_folder / "headers"),
+    )
+
+
+def _workers(settings: Settings) -> int:
+    return settings.workers or default_workers()
+
+
+def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress) -> Timing:
+    """Run the plan's tasks on the engine, each into the ledger as it ends."""
+    keys = {p.id: place_key(p) for p in planned.places}
+    function = partial(observe_task, options=read_options(settings))
+    total, done, timing = sum(len(t.scenes) for t in planned.tasks), 0, Timing()
+    progress(Event(phase="reading", done=0, total=total))
+    with executor(settings.engine, workers=_workers(settings)) as engine:
+        for task, future in stream(engine, function, planned.tasks, ahead=4 * _workers(settings)):
+            outcomes = _outcomes(task, future)
+            ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
+            done += len(task.scenes)
+            timing = sum((o.timing for o in outcomes), timing)
+            progress(Event(phase="reading", done=done, total=total))
+    return timing
+
+
+def _outcomes(task: ReadTask, future: Future[tuple[Outcome, ...]]) -> Sequence[Outcome]:
+    """The outcomes of a task; a task that was lost with its worker costs its own rows only."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    reason = f"the task was lost ({type(error).__name__}: {error})"
+    return [
+        Failed(scene_key=s.key, status="read_error", reason=reason, timing=Timing())
+        for s in task.scenes
+    ]
+
+
+class _Clock:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Generator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = round(time.perf_counter() - start, 3)
+
+
+def describe(planned: Plan) -> dict[str, Any]:
+    """A plan as plain numbers and words."""
+    return {
+        "places": len(planned.places),
+        "scenes_found": len(planned.scenes),
+        "rows": len(planned.place_at),
+        "scenes_skipped": dict(Counter(status for status, _ in planned.verdicts.values())),
+        "to_read": asdict(planned.estimate),
+    }
+
+
+def _receipt(
+    job: _Job, planned: Plan, table: pa.Table, timing: Timing, clock: _Clock
+) -> dict[str, Any]:
+    """The facts of a run: from where, how, at what cost, with what outcome."""
+    return {
+        "started": clock.started.isoformat(timespec="seconds"),
+        "archive": {
+            "name": job.found.source.name,
+            "reason": job.found.source.reason,
+            "simulated": job.found.source.kind == "demo",
+            "collections": sorted({s.collection for s in planned.scenes}),
+        },
+        "arguments": _arguments(job.asked),
+        "formulas": {i.name: i.expression for i in job.recipe.indices},
+        "places": len(planned.places),
+        "refused_places": [str(p) for p in job.places.problems],
+        "scenes": len(planned.scenes),
+        "problems": list(job.found.problems),
+        "rows_by_status": dict(Counter(table["status"].to_pylist()).most_common()),
+        "cost": asdict(timing),
+        "seconds": clock.seconds,
+        "peak_memory_mb": round(_peak_memory() / 2**20, 1),
+        "versions": {"fieldwren": __version__, "python": platform.python_version()},
+    }
+
+
+def _arguments(asked: _Asked) -> dict[str, Any]:
+    """The arguments of a run without its places."""
+    settings = asdict(asked.settings)
+    del settings["origins"]
+    return {"since": asked.since, "until": asked.until, **settings}
+
+
+def _peak_memory() -> int:
+    """Bytes; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

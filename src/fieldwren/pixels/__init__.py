@@ -1,0 +1,1 @@
+"""Pure functions on pixels: numpy in, numpy out; no network, no files, no GDAL."""

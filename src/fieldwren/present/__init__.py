@@ -1,0 +1,1 @@
+"""Pictures of results: plots, maps, chips and the report."""

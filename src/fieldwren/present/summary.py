@@ -1,0 +1,73 @@
+"""What is said of one place: counts, means, dates, and a sentence where there is no value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["Summary", "no_value", "summarise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of one place. What cannot be computed is None."""
+
+    scenes: int
+    """Scenes of the place; an acquisition that is listed twice counts once."""
+    clear: int
+    """Observations with status ``ok``."""
+    mean: float | None
+    """Mean of the index over the clear observations."""
+    cloud: float | None
+    """Mean cloud cover of the scenes, percent."""
+    first: datetime | None
+    """The first clear observation."""
+    last: datetime | None
+    """The last clear observation."""
+    latest: float | None
+    """The index at the last clear observation."""
+    statuses: dict[str, int]
+    """How many rows have which status, most frequent first."""
+
+
+def summarise(observations: pd.DataFrame, index: str) -> Summary:
+    """The figures of the rows of one place, in any order."""
+    status = observations["status"].to_numpy()
+    values = observations[index].to_numpy(float, na_value=np.nan)
+    cloud = observations["scene_cloud_cover"].to_numpy(float, na_value=np.nan)
+    single = status != "duplicate"
+    clear = np.flatnonzero((status == "ok") & np.isfinite(values))
+    clear = clear[np.argsort(observations["datetime"].iloc[clear], kind="stable")]
+    times = observations["datetime"].iloc[clear[[0, -1]]] if clear.size else None
+    return Summary(
+        scenes=int(single.sum()),
+        clear=clear.size,
+        mean=_mean(values[clear]),
+        cloud=_mean(cloud[single]),
+        first=None if times is None else times.iloc[0].to_pydatetime(),
+        last=None if times is None else times.iloc[1].to_pydatetime(),
+        latest=float(values[clear[-1]]) if clear.size else None,
+        statuses=dict(Counter(status.tolist()).most_common()),
+    )
+
+
+def no_value(summary: Summary) -> str:
+    """One sentence on why a place has no clear observation."""
+    if not summary.scenes:
+        return "No scene of this place was found."
+    reasons = [f"{status.replace('_', ' ')} {n}" for status, n in summary.statuses.items()]
+    return f"No clear observation in {summary.scenes} scenes ({', '.join(reasons)})."
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None

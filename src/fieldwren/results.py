@@ -1,0 +1,143 @@
+"""What a run gives: rows, the facts about how they were obtained, and views of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fieldwren.errors import MissingExtraError, PlaceError
+from fieldwren.ledger import RETRIED
+from fieldwren.progress import Progress, ignore
+from fieldwren.season.smooth import smooth_places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import folium
+    import pyarrow as pa
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from fieldwren.model import Place
+
+__all__ = ["Results"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Observations of places, and where they came from."""
+
+    places: tuple[Place, ...]
+    """The places of the run."""
+    rows: pa.Table
+    """One row per candidate; the columns of ``model.Observation``."""
+    receipt: Mapping[str, Any]
+    """Archive, arguments, versions, requests, bytes, seconds, rows by status."""
+    index: str = "ndvi"
+    """The index that plots and maps show."""
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per place and scene; the columns of ``model.Observation``."""
+        return self.rows.to_pandas()
+
+    def to_arrow(self) -> pa.Table:
+        """The table in Arrow; missing values are null."""
+        return self.rows
+
+    def to_xarray(self) -> xr.Dataset:
+        """The numbers on a grid of (place_id, datetime); duplicates are left out.
+
+        Raises:
+            MissingExtraError: xarray is not installed.
+        """
+        try:
+            import xarray as xr  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise MissingExtraError("to_xarray()", "xarray") from None
+        frame = self.table[self.table["status"] != "duplicate"]
+        frame = frame.assign(datetime=frame["datetime"].dt.tz_localize(None))
+        frame = frame.drop_duplicates(["place_id", "datetime"])
+        return xr.Dataset.from_dataframe(frame.set_index(["place_id", "datetime"]))
+
+    @cached_property
+    def smooth(self) -> pd.DataFrame:
+        """The smooth curve of every place: place_id, date, and the index's value."""
+        return smooth_places(self.table, self.index)
+
+    def series(self, place: str | Place) -> pd.DataFrame:
+        """The smooth curve of one place: date and the index's value, a row per day."""
+        chosen = self.smooth[self.smooth["place_id"] == self._id(place)]
+        return chosen.drop(columns="place_id").reset_index(drop=True)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The rows that could not be read; the same run again tries them once more."""
+        return self.table[self.table["status"].isin(RETRIED)]
+
+    def summary(self) -> pd.DataFrame:
+        """A row per place: scenes found, clear dates, mean index and mean scene cloud (percent)."""
+        frame = self.table
+        clear = frame[frame["status"] == "ok"]
+        dates = clear.assign(date=clear["datetime"].dt.date).groupby("place_id")["date"].nunique()
+        by_place = frame.groupby("place_id")
+        summary = pd.DataFrame({"name": {p.id: p.name for p in self.places}})
+        summary["scenes"] = by_place.size().reindex(summary.index, fill_value=0)
+        summary["clear_dates"] = dates.reindex(summary.index, fill_value=0)
+        summary[f"mean_{self.index}"] = clear.groupby("place_id")[self.index].mean()
+        summary["mean_cloud"] = by_place["scene_cloud_cover"].mean()
+        return summary.rename_axis("place_id")
+
+    def plot(self, place: str | Place) -> Figure:
+        """The series of one place as a matplotlib figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
+
+        chosen = self._place(place)
+        rows = self.table[self.table["place_id"] == chosen.id]
+        return plot_place(rows, chosen, self.series(chosen), index=self.index, facts=self.receipt)
+
+    def map(self) -> folium.Map:
+        """The places on a map, coloured by their mean index.
+
+        Raises:
+            MissingExtraError: folium is not installed.
+        """
+        from fieldwren.present.maps import map_places  # noqa: PLC0415 - folium is heavy
+
+        return map_places(self.table, self.places, index=self.index)
+
+    def report(self, path: str | Path) -> Path:
+        """Write everything as one self-contained HTML file."""
+        from fieldwren.present.report import write_report  # noqa: PLC0415 - only where used
+
+        return write_report(
+            path, self.table, self.places, self.smooth, index=self.index, facts=self.receipt
+        )
+
+    def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
+        """Write table, series, plots, map, report and receipt into a folder."""
+        from fieldwren.export import save_results  # noqa: PLC0415 - it imports this module
+
+        save_results(self, Path(folder), progress=progress)
+
+    def _repr_html_(self) -> str:
+        """A table per place, for notebooks."""
+        return self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
+
+    def _id(self, place: str | Place) -> str:
+        return self._place(place).id
+
+    def _place(self, place: str | Place) -> Place:
+        wanted = place if isinstance(place, str) else place.id
+        for known in self.places:
+            if known.id == wanted:
+                return known
+        raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)

@@ -1,0 +1,1 @@
+"""Pure functions on the time series of one place."""
