@@ -25,7 +25,7 @@ from fieldwren.archive.fetch import MismatchError
 from fieldwren.archive.stores import ACCESS, locate
 from fieldwren.errors import AccessError, OptionError, ReadError
 from fieldwren.model import ReadOptions
-from range_server_fixture import RangeServer
+from range_server import RangeServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

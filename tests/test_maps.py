@@ -5,8 +5,8 @@ import re
 import sys
 
 import pytest
-from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 
+from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.errors import MissingExtraError
 from fieldwren.present.maps import map_places
 from fieldwren.season.smooth import smooth_places

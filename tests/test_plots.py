@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.errors import MissingExtraError
 from fieldwren.model import STATUSES
 from fieldwren.present import style

@@ -24,7 +24,7 @@ from fieldwren.archive.rasters import open_raster, plan_picks
 from fieldwren.errors import AccessError, ReadError, UnsupportedError
 from fieldwren.model import ReadOptions
 from fieldwren.pixels.cog import write_cog
-from range_server_fixture import RangeServer
+from range_server import RangeServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

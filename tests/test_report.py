@@ -5,8 +5,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 
+from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.model import STATUSES
 from fieldwren.present.report import FULL_SECTIONS, style_table, write_report
 from fieldwren.season.smooth import smooth_places
@@ -100,7 +100,9 @@ def test_simulated_data_are_called_so_and_real_data_are_not(four, tmp_path):
 
 
 def test_text_from_outside_stays_text(tmp_path):
-    places = [dataclasses.replace(p, name=HOSTILE, id=f"<b>{i}") for i, p in enumerate(make_places())]
+    places = [
+        dataclasses.replace(p, name=HOSTILE, id=f"<b>{i}") for i, p in enumerate(make_places())
+    ]
     table = make_observations(places, years=1).assign(reason="<img src=x onerror=alert(1)>")
     facts = RECEIPT | {"archive": {"name": "<script>x</script>"}, "arguments": {"<i>": "<u>"}}
     page = Page(report(tmp_path, places, table, facts))

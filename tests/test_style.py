@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from fake_results import RECEIPT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fake_results import RECEIPT
 from fieldwren.present import style
 from fieldwren.present.facts import Facts
 from fieldwren.present.style import Scale, clean_name, date_ticks, days, value_range

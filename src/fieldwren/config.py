@@ -50,7 +50,7 @@ class Settings:
     megabytes_in_flight: int = 128
     """Bytes requested and not yet decoded, over all workers of a machine, in MiB."""
     timeout: float = 30.0
-    """Seconds for one request."""
+    """Seconds without a byte after which a request fails."""
     deadline: float = 120.0
     """Seconds for one request with all its retries."""
     cache: str = "~/.cache/fieldwren"

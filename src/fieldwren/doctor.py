@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fieldwren import __version__
-from fieldwren.archive.access import credentials_found, read_bytes
+from fieldwren.archive.access import ACCESS, credentials_found, read_bytes
 from fieldwren.archive.sensors import ARCHIVES, Archive
 from fieldwren.errors import FieldwrenError
 
@@ -60,12 +60,16 @@ def _installed(name: str) -> Check:
 
 def _credentials(kind: str) -> Check:
     says = credentials_found(kind)
-    return Check(name=f"access {kind}", ok=bool(says), says=says)
+    return Check(name=f"access {kind}", ok=bool(says), says=says or ACCESS[kind].hint)
 
 
 def _answers(name: str, archive: Archive) -> Check:
     try:
-        title = json.loads(read_bytes(archive.url, local_allowed=False)).get("title", "")
+        landing = json.loads(read_bytes(archive.url, local_allowed=False, deadline=10.0))
     except (FieldwrenError, ValueError) as error:
         return Check(name=f"archive {name}", ok=False, says=f"does not answer: {error}")
-    return Check(name=f"archive {name}", ok=True, says=f"answers at {archive.url} ({title})")
+    return Check(
+        name=f"archive {name}",
+        ok=True,
+        says=f"answers at {archive.url} ({landing.get('title', '')})",
+    )

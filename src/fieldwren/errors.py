@@ -36,7 +36,10 @@ __all__ = [
 
 def public_href(href: str) -> str:
     """The href without what may be secret: its query, fragment, user and password."""
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:  # such as "http://["
+        return href.partition("?")[0]
     if not parts.scheme:
         return href
     host = parts.netloc.rpartition("@")[2]

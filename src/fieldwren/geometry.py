@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 import shapely
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import ProjError
 from shapely.geometry import MultiPolygon, Polygon
 
 from fieldwren.errors import ArchiveError
@@ -135,7 +135,7 @@ def project_shapes(places: Sequence[Place], crs: str) -> tuple[Shapes, tuple[str
 def _transformer(crs: str) -> pyproj.Transformer:
     try:
         return pyproj.Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
-    except CRSError as error:
+    except ProjError as error:
         raise ArchiveError(
             f"PROJ does not know the coordinate system {crs!r} of a scene: leave the scene out."
         ) from error

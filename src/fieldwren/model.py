@@ -222,7 +222,7 @@ class ReadOptions:
     gap: int = 64 * 2**10
     """Byte ranges nearer than this are read as one (64 KiB was measured to be best)."""
     timeout: float = 30.0
-    """Seconds for one request."""
+    """Seconds without a byte after which a request fails."""
     deadline: float = 120.0
     """Seconds for one request with all its retries."""
     header_cache: str | None = None

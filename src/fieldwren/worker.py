@@ -53,13 +53,16 @@ def observe(task: ReadTask, options: ReadOptions) -> tuple[Outcome, ...]:
     Returns:
         One outcome per scene, in the task's order. Nothing is raised for a scene that fails.
     """
-    return asyncio.run(_observe(task, options))
+    outcomes: list[Outcome] = []
+    asyncio.run(_observe(task, options, outcomes))
+    return tuple(outcomes)
 
 
-async def _observe(task: ReadTask, options: ReadOptions) -> tuple[Outcome, ...]:
+async def _observe(task: ReadTask, options: ReadOptions, outcomes: list[Outcome]) -> None:
+    # Filled, not returned: in the main thread asyncio.run takes the repr of what is returned.
     async with Access(options) as access:
         reads = (_outcome(scene, task, access.of(scene.access)) for scene in task.scenes)
-        return tuple(await asyncio.gather(*reads))
+        outcomes += await asyncio.gather(*reads)
 
 
 async def _outcome(scene: SceneRead, task: ReadTask, access: Access) -> Outcome:

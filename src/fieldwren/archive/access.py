@@ -28,6 +28,7 @@ from fieldwren.archive.fetch import (
     MismatchError,
     NoRangesError,
     PassingError,
+    UnreachableError,
     failure,
     get_range,
     get_versioned,
@@ -56,6 +57,8 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 """Seconds before the second try, at most; twice as many before each further one. The pause is
 random between 0 and that ("full jitter"), so that those who failed together do not return so."""
+UNREACHABLE: Final = 15.0
+"""Seconds after which a server to which no connection can be made is given up for good."""
 LONGEST_PAUSE: Final = 10.0
 """Seconds before any try, at most."""
 MAX_WHOLE: Final = 32 * 2**20
@@ -111,6 +114,7 @@ class Access:
         self._budget = Budget(options.bytes_in_flight)
         self._stores: dict[tuple[str, str], Store] = {}
         self._shared: dict[Hashable, asyncio.Task[Any]] = {}
+        self._lost: set[str] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -206,7 +210,9 @@ class Access:
 
     async def _answer(self, location: Location, send: Send, meter: Meter) -> Answer:
         """Send a request until it is answered, or until the deadline."""
-        end = time.monotonic() + self.options.deadline
+        if location.root in self._lost:
+            raise ReadError(f"{location.href}: the server cannot be reached", href=location.href)
+        began = time.monotonic()
         renewed = False
         tries = 0
         while True:
@@ -220,10 +226,17 @@ class Access:
                 await self._store(location, renew=True)
             elif not isinstance(answer, PassingError):
                 raise answer
-            elif time.monotonic() + pause > end:
+            elif time.monotonic() + pause > began + self._patience(answer):
+                if isinstance(answer, UnreachableError):
+                    self._lost.add(location.root)
                 raise ReadError(f"{answer}; gave up after {tries} tries", href=location.href)
             meter.retries += 1
             await asyncio.sleep(pause)
+
+    def _patience(self, failure: PassingError) -> float:
+        """Seconds for which a failure is worth another try."""
+        lost = isinstance(failure, UnreachableError)
+        return min(UNREACHABLE, self.options.deadline) if lost else self.options.deadline
 
     async def _try(self, location: Location, send: Send, meter: Meter) -> Answer | ReadError:
         """Send a request once.
@@ -282,13 +295,16 @@ def _whole(location: Location, limit: int) -> Send:
     return lambda store: get_whole(store, location, limit)
 
 
-def read_bytes(href: str, *, local_allowed: bool = True, kind: str = "") -> bytes:
+def read_bytes(
+    href: str, *, local_allowed: bool = True, kind: str = "", deadline: float = 120.0
+) -> bytes:
     """Read a small document: a catalog, a table, a thumbnail. Also works inside an event loop.
 
     Args:
         href: A path, or a URL of any kind that rasters can have.
         local_allowed: The href was given by the user or by an archive on this machine.
         kind: A key of :data:`ACCESS` for what is not local.
+        deadline: Seconds for all tries together.
 
     Raises:
         AccessError: The archive refuses access.
@@ -298,7 +314,7 @@ def read_bytes(href: str, *, local_allowed: bool = True, kind: str = "") -> byte
         kind = "local"
 
     async def read() -> bytes:
-        async with Access(ReadOptions(deadline=600.0), kind) as access:
+        async with Access(ReadOptions(deadline=deadline), kind) as access:
             return bytes(await access.get(href))
 
     with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop, as in Jupyter

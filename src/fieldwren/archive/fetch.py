@@ -46,6 +46,10 @@ class PassingError(ReadError):
     """What may succeed when tried again."""
 
 
+class UnreachableError(PassingError):
+    """No connection to the server can be made: given up sooner than a server that answers."""
+
+
 class NoRangesError(ReadError):
     """The server sends whole files only."""
 
@@ -152,7 +156,7 @@ _WORDS: Final[tuple[tuple[str, type[ReadError], str], ...]] = (
     ("InvalidCertificate", ReadError, "the server's TLS certificate is not trusted"),
     ("BadScheme", ReadError, "redirects from https to http, which is not followed"),
     ("Could not parse path", ReadError, "has a path that no store can have"),
-    ("kind: Connect", PassingError, "the server cannot be reached"),
+    ("kind: Connect", UnreachableError, "the server cannot be reached"),
     ("kind: Timeout", PassingError, "the server fell silent"),
     ("", PassingError, "the connection was lost"),
 )

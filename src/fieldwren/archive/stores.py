@@ -83,6 +83,7 @@ ACCESS: Final[Mapping[str, AccessRule]] = {
     "planetary-computer": AccessRule(
         hosts=frozenset(
             {
+                "hls2euwest.blob.core.windows.net",
                 "landsateuwest.blob.core.windows.net",
                 "sentinel2l2a01.blob.core.windows.net",
                 "modiseuwest.blob.core.windows.net",

@@ -132,8 +132,9 @@ def _footprint(shot: Shot) -> list[tuple[float, float]]:
     """The corners of the raster in WGS 84, counter-clockwise and closed."""
     west, north = shot.transform[2], shot.transform[5]
     east, south = west + shot.shape[1] * PIXEL, north - shot.shape[0] * PIXEL
-    corners = [(west, north), (west, south), (east, south), (east, north), (west, north)]
-    xs, ys = _to_wgs84(shot.region.epsg).transform(*zip(*corners, strict=True))
+    eastings = [west, west, east, east, west]
+    northings = [north, south, south, north, north]
+    xs, ys = _to_wgs84(shot.region.epsg).transform(eastings, northings)
     return [(round(x, 6), round(y, 6)) for x, y in zip(xs, ys, strict=True)]
 
 
