@@ -43,13 +43,13 @@ def make_places(extra: int = 0) -> list[Place]:
 
 
 def _move(xy: np.ndarray, lon: float, lat: float) -> Polygon:
-    return Polygon(xy + (lon, lat))
+    return Polygon(np.add(xy, (lon, lat)))
 
 
 def _shift(polygon: Polygon, lon: float, lat: float) -> Polygon:
     return Polygon(
-        np.asarray(polygon.exterior.coords) + (lon, lat),
-        [np.asarray(ring.coords) + (lon, lat) for ring in polygon.interiors],
+        np.add(polygon.exterior.coords, (lon, lat)),
+        [np.add(ring.coords, (lon, lat)) for ring in polygon.interiors],
     )
 
 

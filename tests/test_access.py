@@ -85,7 +85,8 @@ def test_a_range_that_passes_the_end_is_short(server, where) -> None:
 
 def test_while_pixels_are_read_a_short_answer_is_an_error(server) -> None:
     async def run():
-        async with Access(QUICK) as access, access.reading(href, len(CONTENT) - 7, 100, Meter()):
+        too_much = [(len(CONTENT) - 7, 100)]
+        async with Access(QUICK) as access, access.reading(href, too_much, Meter()):
             pass
 
     href = f"{server.url}/a.bin"
@@ -206,7 +207,7 @@ def test_bytes_are_held_until_they_are_decoded_and_a_large_read_passes_alone(ser
 
     async def read(access, length):
         nonlocal held, most
-        async with access.reading(f"{server.url}/a.bin", 0, length, Meter()) as data:
+        async with access.reading(f"{server.url}/a.bin", [(0, length)], Meter()) as (data,):
             held += len(data)
             most = max(most, held if length < 1000 else 0)
             assert length < 1000 or held == length

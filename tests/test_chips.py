@@ -55,7 +55,7 @@ def test_chips_of_any_shape_become_pictures_to_look_at(tmp_path, shape):
     chip_png(np.full(shape, 0.5), tmp_path / "c.png", index="ndvi")
     height, width, _ = pixels(tmp_path / "c.png").shape
     assert min(width, height) >= 300
-    assert max(width, height) <= 1300
+    assert max(width, height) <= 1320
 
 
 def test_a_chip_without_any_value_is_grey(tmp_path):

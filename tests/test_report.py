@@ -5,9 +5,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from shapely import MultiPolygon, box
 
 from fake_results import HOSTILE, RECEIPT, make_observations, make_places
-from fieldwren.model import STATUSES
+from fieldwren.model import STATUSES, Place
+from fieldwren.present import svg
 from fieldwren.present.report import FULL_SECTIONS, style_table, write_report
 from fieldwren.season.smooth import smooth_places
 
@@ -132,6 +134,31 @@ def test_of_very_many_places_the_first_have_a_section_and_all_a_row(tmp_path):
     assert text.count('id="place-') == 2 * FULL_SECTIONS
     assert all(f">{place.name}<" in text for place in places)
     assert len(text.encode()) < 25e6 * len(places) / 500
+
+
+def test_a_place_on_both_sides_of_the_antimeridian_is_drawn_in_one_piece():
+    halves = MultiPolygon([box(179.9, -17, 180, -16.8), box(-180, -17, -179.9, -16.8)])
+    fiji = Place(id="fiji", name="Fiji", geometry=halves)
+    scale_bar = re.search(r"(\d+) km", svg.outline(fiji, "#fff"))
+    assert scale_bar
+    assert scale_bar[1] == "10"
+    drawn = svg.overview([fiji], ["#fff"], [""])
+    assert re.search(r"179\.\d+° W", drawn)
+    assert re.search(r"179\.\d+° E", drawn)
+
+
+def test_names_on_the_overview_do_not_cover_each_other():
+    drawn = svg.overview(make_places(8), ["#fff"] * 12, [""] * 12)
+    labels = re.findall(r'<text class="name (\w+)" x="([\d.]+)" y="([\d.]+)">([^<]+)<', drawn)
+    spans = []
+    for side, x, y, name in labels:
+        width = 6.5 * len(name)
+        left = float(x) - (width if side == "end" else 0)
+        spans.append((left, left + width, float(y)))
+    for i, (left, right, y) in enumerate(spans):
+        for other_left, other_right, other_y in spans[:i]:
+            assert right < other_left or other_right < left or abs(y - other_y) > 10
+    assert len(labels) >= 4
 
 
 def test_one_place_gives_its_name_to_the_page(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow.parquet
 
 from fieldwren.errors import MissingExtraError
+from fieldwren.present.plots import save_plot
 from fieldwren.progress import Event, Progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def save_results(results: Results, folder: Path, *, progress: Progress) -> None:
 
 
 def _plots(results: Results, folder: Path, progress: Progress) -> None:
-
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     chosen = results.places[:_MOST_PLOTS]
@@ -54,7 +54,7 @@ def _plots(results: Results, folder: Path, progress: Progress) -> None:
         progress(Event(phase="plots", done=number, total=len(chosen)))
         _replace(
             plots / f"{file_name(place.id)}.png",
-            lambda p, place=place: results.plot(place).savefig(p),
+            lambda p, place=place: save_plot(results.plot(place), p),
         )
     if len(results.places) > len(chosen):
         note = (

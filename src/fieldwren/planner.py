@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "make_plan", "place_key", "recipe_key", "scene_key"]
 
 _PLACES_PER_TASK: Final = 20_000
-_PIXELS_PER_TASK: Final = 4_000_000
+_PIXELS_PER_TASK: Final = 1_500_000
 _SCENES_PER_TASK: Final = 24
 """Bounds of a task: with them a worker holds at most a few hundred MB."""
 

@@ -112,7 +112,9 @@ class Results:
         """
         from fieldwren.present.maps import map_places  # noqa: PLC0415 - folium is heavy
 
-        return map_places(self.table, self.places, index=self.index)
+        return map_places(
+            self.table, self.places, self.smooth, index=self.index, facts=self.receipt
+        )
 
     def report(self, path: str | Path) -> Path:
         """Write everything as one self-contained HTML file."""

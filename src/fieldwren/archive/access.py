@@ -24,13 +24,14 @@ from obstore.exceptions import BaseError
 
 from fieldwren.archive.budget import Budget
 from fieldwren.archive.fetch import (
+    PARALLEL,
     Answer,
     MismatchError,
     NoRangesError,
     PassingError,
     UnreachableError,
     failure,
-    get_range,
+    get_ranges,
     get_versioned,
     get_whole,
     read_file,
@@ -41,7 +42,7 @@ from fieldwren.errors import AccessError, ReadError, public_href
 from fieldwren.model import ReadOptions, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
 
     from obstore.store import HTTPStore, S3Store
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     Store = HTTPStore | S3Store
     Send = Callable[[Store], Awaitable[Answer]]
+    Spans = Sequence[tuple[int, int]]
 
 __all__ = ["ACCESS", "Access", "AccessRule", "Meter", "credentials_found", "read_bytes"]
 
@@ -110,7 +112,7 @@ class Access:
         self.options = options
         self.kind = kind
         self.headers = DiskHeaders(options.header_cache)
-        self._slots = asyncio.Semaphore(options.files)
+        self._slots = Budget(options.files)
         self._budget = Budget(options.bytes_in_flight)
         self._stores: dict[tuple[str, str], Store] = {}
         self._shared: dict[Hashable, asyncio.Task[Any]] = {}
@@ -132,40 +134,40 @@ class Access:
 
     @asynccontextmanager
     async def reading(
-        self, href: str, start: int, length: int, meter: Meter, *, version: str = ""
-    ) -> AsyncGenerator[memoryview]:
+        self, href: str, spans: Spans, meter: Meter, *, version: str = ""
+    ) -> AsyncGenerator[list[memoryview]]:
         """Hold bytes of a file while they are decoded; until then they count as in flight.
 
         Args:
             href: The file.
-            start: The first byte.
-            length: How many; the file must have them all.
+            spans: First byte and length of each piece; the file must have them all.
             meter: Counts the costs.
-            version: Where given, the version that the file must have.
+            version: Where given, the version that the file must have; goes with a single span.
 
         Raises:
             MismatchError: The file has another version, or ends before the bytes.
             AccessError: The archive refuses access.
             ReadError: The bytes cannot be had.
         """
-        async with self._budget.take(length):
-            answer = await self._range(href, start, length, meter, versioned=bool(version))
+        async with self._budget.take(sum(length for _, length in spans)):
+            answer = await self._spans(href, spans, meter, versioned=bool(version))
             if answer.version != version:
                 raise MismatchError(f"{public_href(href)}: was replaced meanwhile", href=href)
-            if len(answer.data) != length:
-                words = f"ends too soon, at byte {start + len(answer.data)}"
-                raise MismatchError(f"{public_href(href)}: {words}; store the file anew", href=href)
-            yield answer.data
+            for (start, length), data in zip(spans, answer.parts, strict=True):
+                if len(data) != length:
+                    words = f"ends too soon, at byte {start + len(data)}; store the file anew"
+                    raise MismatchError(f"{public_href(href)}: {words}", href=href)
+            yield answer.parts
 
     async def get_range(self, href: str, start: int, length: int, meter: Meter) -> memoryview:
         """Bytes of a file; fewer where it ends before. For errors see :meth:`reading`."""
         async with self._budget.take(length):
-            return (await self._range(href, start, length, meter, versioned=False)).data
+            return (await self._spans(href, [(start, length)], meter, versioned=False)).data
 
     async def get_start(self, href: str, length: int, meter: Meter) -> Answer:
         """The first bytes of a file, and its version. For errors see :meth:`reading`."""
         async with self._budget.take(length):
-            return await self._range(href, 0, length, meter, versioned=True)
+            return await self._spans(href, [(0, length)], meter, versioned=True)
 
     async def get(self, href: str, meter: Meter | None = None) -> memoryview:
         """A whole document of a gigabyte at most. For errors see :meth:`reading`."""
@@ -183,19 +185,27 @@ class Access:
             task.add_done_callback(lambda _: self._shared.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _range(
-        self, href: str, start: int, length: int, meter: Meter, *, versioned: bool
-    ) -> Answer:
+    async def _spans(self, href: str, spans: Spans, meter: Meter, *, versioned: bool) -> Answer:
         location = locate(href, self.kind)
         if location.scheme == "local":
-            return Answer(await self._local(location, start, length, meter))
-        get = get_versioned if versioned else get_range
+            return Answer([await self._local(location, *span, meter) for span in spans])
+
+        async def get(store: Store) -> Answer:
+            if versioned:
+                return await get_versioned(store, location, *spans[0])
+            return await get_ranges(store, location, spans)
+
         try:
-            return await self._answer(location, lambda s: get(s, location, start, length), meter)
+            return await self._answer(location, get, meter, requests=len(spans))
         except NoRangesError:
             answer = await self._answer(location, _whole(location, MAX_WHOLE), meter)
-            data = answer.data[start : start + length]
-            return Answer(data, answer.version, answer.size) if versioned else Answer(data)
+            parts = [answer.data[start : start + length] for start, length in spans]
+            return Answer(parts, answer.version, answer.size) if versioned else Answer(parts)
+
+    @property
+    def most_spans(self) -> int:
+        """Spans that one call of :meth:`reading` should have, at most."""
+        return self.options.files if self.options.files < PARALLEL else 1000
 
     async def _local(self, location: Location, start: int, length: int, meter: Meter) -> memoryview:
         began = time.perf_counter()
@@ -208,7 +218,9 @@ class Access:
         meter.read(len(data), began)
         return memoryview(data)
 
-    async def _answer(self, location: Location, send: Send, meter: Meter) -> Answer:
+    async def _answer(
+        self, location: Location, send: Send, meter: Meter, *, requests: int = 1
+    ) -> Answer:
         """Send a request until it is answered, or until the deadline."""
         if location.root in self._lost:
             raise ReadError(f"{location.href}: the server cannot be reached", href=location.href)
@@ -217,7 +229,7 @@ class Access:
         tries = 0
         while True:
             tries += 1
-            answer = await self._try(location, send, meter)
+            answer = await self._try(location, send, meter, requests)
             if isinstance(answer, Answer):
                 return answer
             pause = random.uniform(0, min(FIRST_PAUSE * 2**tries / 2, LONGEST_PAUSE))  # noqa: S311 - no secret
@@ -238,21 +250,25 @@ class Access:
         lost = isinstance(failure, UnreachableError)
         return min(UNREACHABLE, self.options.deadline) if lost else self.options.deadline
 
-    async def _try(self, location: Location, send: Send, meter: Meter) -> Answer | ReadError:
+    async def _try(
+        self, location: Location, send: Send, meter: Meter, requests: int
+    ) -> Answer | ReadError:
         """Send a request once.
 
         What went wrong is returned, so that it is raised unchained: the store's own words may
         hold a signature.
         """
         store = await self._store(location)
-        async with self._slots:
+        async with self._slots.take(min(requests, PARALLEL)):
             began = time.perf_counter()
             try:
                 answer = await send(store)
             except (BaseError, OSError, ValueError) as error:
                 meter.read_seconds += time.perf_counter() - began
                 return failure(location, error)
-        meter.read(len(answer.data), began)
+        for part in answer.parts:
+            meter.read(len(part), began)
+            began = time.perf_counter()
         return answer
 
     async def _store(self, location: Location, *, renew: bool = False) -> Store:

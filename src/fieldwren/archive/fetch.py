@@ -19,6 +19,8 @@ from obstore.exceptions import GenericError, NotSupportedError
 from fieldwren.errors import AccessError, ReadError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from obstore.store import HTTPStore, S3Store
 
     from fieldwren.archive.stores import Location
@@ -31,7 +33,7 @@ __all__ = [
     "NoRangesError",
     "PassingError",
     "failure",
-    "get_range",
+    "get_ranges",
     "get_versioned",
     "get_whole",
     "read_file",
@@ -58,33 +60,53 @@ class MismatchError(ReadError):
     """The file is not what its header says: it was replaced, or it is damaged."""
 
 
+PARALLEL: Final = 10
+"""Requests that obstore sends at a time for one call of :func:`get_ranges`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a file gave."""
 
-    data: memoryview
-    """The bytes."""
+    parts: list[memoryview]
+    """The bytes, one piece for each that was asked for."""
     version: str = ""
     """Changes when the file does; "" where it was not asked for."""
     size: int = 0
     """Bytes of the whole file; 0 where the version was not asked for."""
 
+    @property
+    def data(self) -> memoryview:
+        """The only piece."""
+        (part,) = self.parts
+        return part
 
-async def get_range(store: Store, location: Location, start: int, length: int) -> Answer:
-    """Bytes of a file; fewer where it ends before."""
-    return Answer(
-        memoryview(await obstore.get_range_async(store, location.path, start=start, length=length))
-    )
+
+async def get_ranges(store: Store, location: Location, spans: Sequence[tuple[int, int]]) -> Answer:
+    """Pieces of a file by first byte and length; fewer bytes where it ends before.
+
+    One call for many pieces takes a third of the time of a call for each.
+    """
+    starts, lengths = zip(*spans, strict=True)
+    if len(spans) == 1:  # several together are refused where the file ends before
+        found = [
+            await obstore.get_range_async(store, location.path, start=starts[0], length=lengths[0])
+        ]
+    else:
+        found = await obstore.get_ranges_async(
+            store, location.path, starts=starts, lengths=lengths, coalesce=0
+        )
+    return Answer([memoryview(part) for part in found])
 
 
 async def get_versioned(store: Store, location: Location, start: int, length: int) -> Answer:
-    """As :func:`get_range`, with the file's version; costs a tenth of a millisecond more."""
+    """One piece, with the file's version; costs a tenth of a millisecond more."""
     found = await obstore.get_async(
         store, location.path, options={"range": (start, start + length)}
     )
     size = found.meta["size"]
     tag = found.meta["e_tag"] or found.meta["last_modified"].isoformat()
-    return Answer(memoryview(await found.bytes_async()), f"{tag} {size}", size)
+    return Answer([memoryview(await found.bytes_async())], f"{tag} {size}", size)
 
 
 async def get_whole(store: Store, location: Location, limit: int) -> Answer:
@@ -99,10 +121,10 @@ async def get_whole(store: Store, location: Location, limit: int) -> Answer:
         if "Content-Length" not in str(error):
             raise
         data = await asyncio.to_thread(_get_chunked, location, limit)
-        return Answer(memoryview(data), str(len(data)), len(data))
+        return Answer([memoryview(data)], str(len(data)), len(data))
     size = found.meta["size"]
     _check_size(location, size, limit)
-    return Answer(memoryview(await found.bytes_async()), str(size), size)
+    return Answer([memoryview(await found.bytes_async())], str(size), size)
 
 
 def _get_chunked(location: Location, limit: int) -> bytes:

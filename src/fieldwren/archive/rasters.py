@@ -42,7 +42,7 @@ FIRST_READ: Final = 16 * 2**10
 MAX_READS: Final = 16
 """Requests for one header, at most."""
 MAX_SPAN: Final = 4 * 2**20
-"""Bytes of one request for several tiles, at most."""
+"""Bytes of one request for several tiles, and of the requests of one call, at most."""
 MAX_TILE: Final = 2**28
 """Bytes of one tile, at most."""
 
@@ -250,21 +250,39 @@ class Raster:
             use(tile, memoryview(b""))
         todo = list(_bounded_spans(self.index, tiles, gap=self._access.options.gap))
         # The first to be read tells whether the file is still the one whose header is remembered.
-        versions = [self._version * self._remembered] + [""] * len(todo)
-        await _all([self._read_span(s, use, v) for s, v in zip(todo, versions, strict=False)])
+        version = self._version * self._remembered
+        first = 1 if version else 0
+        reads = [self._read_spans(todo[:first], use, version)] if todo[:first] else []
+        reads += [self._read_spans(part, use, "") for part in self._portions(todo[first:])]
+        await _all(reads)
 
-    async def _read_span(self, span: Span, use: Use, version: str) -> None:
-        if span.length > MAX_TILE:
-            words = f"has a tile of {span.length} bytes, which cannot be; store the file anew"
+    def _portions(self, todo: Sequence[Span]) -> Iterator[list[Span]]:
+        """The spans in portions of about MAX_SPAN bytes, each of them one call of the store."""
+        portion: list[Span] = []
+        size = 0
+        for span in todo:
+            if portion and (
+                size + span.length > MAX_SPAN or len(portion) == self._access.most_spans
+            ):
+                yield portion
+                portion, size = [], 0
+            portion.append(span)
+            size += span.length
+        if portion:
+            yield portion
+
+    async def _read_spans(self, part: list[Span], use: Use, version: str) -> None:
+        if any(span.length > MAX_TILE for span in part):
+            words = f"has a tile of more than {MAX_TILE} bytes, which cannot be; store it anew"
             raise MismatchError(f"{public_href(self._href)}: {words}", href=self._href)
-        reading = self._access.reading(
-            self._href, span.start, span.length, self._meter, version=version
-        )
-        async with reading as data:
+        pieces = [(span.start, span.length) for span in part]
+        reading = self._access.reading(self._href, pieces, self._meter, version=version)
+        async with reading as found:
             began = time.perf_counter()
             try:
-                for tile, piece in cut(self.index, span, data):
-                    use(tile, piece)
+                for span, data in zip(part, found, strict=True):
+                    for tile, piece in cut(self.index, span, data):
+                        use(tile, piece)
             except ValueError as error:
                 words = f"{public_href(self._href)}: {error}"
                 raise MismatchError(words, href=self._href) from error

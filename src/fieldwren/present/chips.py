@@ -26,7 +26,7 @@ __all__ = ["chip_png", "chip_tif", "write_chip"]
 _DPI: Final = 100
 _LONGEST: Final = 1200  # all in pixels: the longer side of the picture, at most
 _NARROWEST, _LOWEST = 640, 260  # space for it, at least
-_LEGEND, _TITLE = 100, 40  # beside and above it
+_LEGEND, _TITLE = 112, 40  # beside and above it
 
 
 def write_chip(chip: Chip, path: Path, *, scene: Scene, index: str) -> list[Path]:

@@ -68,32 +68,40 @@ def map_places(
     page.default_css = [link for link in page.default_css if link[0] == "leaflet_css"]
     folium.TileLayer(_SATELLITE, attr=_CREDIT, name="Satellite", max_zoom=19).add_to(page)
     # OpenStreetMap refuses pages without a referrer, which a file opened from disk does not have.
-    folium.TileLayer("OpenStreetMap", name="OpenStreetMap (from a web server)", show=False).add_to(
-        page
-    )
+    streets = "OpenStreetMap (from a web server)"
+    folium.TileLayer("OpenStreetMap", name=streets, show=False).add_to(page)
     outlines = [_simple(place.geometry) for place in places]
+    _layer("Outlines", outlines, properties).add_to(page)
+    # A field is smaller than a pixel until one zooms in.
     marks = [geometry.representative_point() for geometry in outlines]
-    for name, geometries in {"Outlines": outlines, "Marks": marks}.items():
-        features = [
-            {"type": "Feature", "geometry": shapely.geometry.mapping(g), "properties": p}
-            for g, p in zip(geometries, properties, strict=True)
-        ]
-        layer = folium.GeoJson(
-            {"type": "FeatureCollection", "features": features},
-            name=name,
-            marker=folium.CircleMarker(radius=5, fill=True),
-            tooltip=folium.GeoJsonTooltip(
-                ["name", "clear", "mean", "latest"], ["", "Clear", "Mean", "Latest"]
-            ),
-            popup=folium.GeoJsonPopup(["html"], labels=False, max_width=340),
-        )
-        layer.add_to(page)
+    _layer("Marks", marks, properties).add_to(page)
     folium.LayerControl(collapsed=False).add_to(page)
     left, low, right, high = shapely.total_bounds(np.asarray(outlines))
     page.fit_bounds([[low, left], [high, right]], padding=(40, 40), max_zoom=15)
     root: Any = page.get_root()
     root.html.add_child(folium.Element(_legend(index, scale, Facts.of(facts or {}))))
     return page
+
+
+def _layer(
+    name: str, geometries: Sequence[BaseGeometry], properties: Sequence[dict[str, Any]]
+) -> folium.GeoJson:
+    """One layer for all places: a layer each would make the page ten times as large."""
+    import folium  # noqa: PLC0415 - optional
+
+    features = [
+        {"type": "Feature", "geometry": shapely.geometry.mapping(g), "properties": p}
+        for g, p in zip(geometries, properties, strict=True)
+    ]
+    return folium.GeoJson(
+        {"type": "FeatureCollection", "features": features},
+        name=name,
+        marker=folium.CircleMarker(radius=5, fill=True),
+        tooltip=folium.GeoJsonTooltip(
+            ["name", "clear", "mean", "latest"], ["", "Clear", "Mean", "Latest"]
+        ),
+        popup=folium.GeoJsonPopup(["html"], labels=False, max_width=340),
+    )
 
 
 def _properties(
@@ -139,7 +147,7 @@ def _properties(
 
 def _simple(geometry: BaseGeometry) -> BaseGeometry:
     """The outline to a metre, which keeps files of hundreds of places small."""
-    simple = shapely.simplify(geometry, _PRECISION)
+    simple = shapely.simplify(svg.unwrapped(geometry), _PRECISION)
     return shapely.transform(simple, lambda xy: np.round(xy, 6))
 
 

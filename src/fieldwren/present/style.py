@@ -61,7 +61,20 @@ OUTLIER: Final = "#d55e00"
 ABSENT: Final = "#c8ccd0"
 """No value."""
 
-_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_MONTHS: Final = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
 
 _FIXED_RANGE: Final = frozenset(
     {"ndvi", "evi", "evi2", "savi", "msavi", "osavi", "gndvi", "kndvi", "nirv", "ndre"}

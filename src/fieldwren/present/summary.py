@@ -22,7 +22,7 @@ class Summary:
     """The figures of one place. What cannot be computed is None."""
 
     scenes: int
-    """Scenes of the place; an acquisition that is listed twice counts once."""
+    """Scenes found, those that show one acquisition twice included."""
     clear: int
     """Observations with status ``ok``."""
     mean: float | None
@@ -44,15 +44,14 @@ def summarise(observations: pd.DataFrame, index: str) -> Summary:
     status = observations["status"].to_numpy()
     values = observations[index].to_numpy(float, na_value=np.nan)
     cloud = observations["scene_cloud_cover"].to_numpy(float, na_value=np.nan)
-    single = status != "duplicate"
     clear = np.flatnonzero((status == "ok") & np.isfinite(values))
     clear = clear[np.argsort(observations["datetime"].iloc[clear], kind="stable")]
     times = observations["datetime"].iloc[clear[[0, -1]]] if clear.size else None
     return Summary(
-        scenes=int(single.sum()),
+        scenes=len(status),
         clear=clear.size,
         mean=_mean(values[clear]),
-        cloud=_mean(cloud[single]),
+        cloud=_mean(cloud),
         first=None if times is None else times.iloc[0].to_pydatetime(),
         last=None if times is None else times.iloc[1].to_pydatetime(),
         latest=float(values[clear[-1]]) if clear.size else None,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fieldwren.model import Place
 
-__all__ = ["outline", "overview", "plot", "sparkline"]
+__all__ = ["outline", "overview", "plot", "sparkline", "unwrapped"]
 
 _WIDTH: Final = 860
 _LEFT, _RIGHT = 92, 822  # of the panels of a plot
@@ -155,6 +155,14 @@ def sparkline(series: pd.DataFrame | None, scale: style.Scale) -> Markup:
     return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [line])
 
 
+def unwrapped(geometry: BaseGeometry) -> BaseGeometry:
+    """A place on both sides of the antimeridian in one piece: longitudes from 0 to 360."""
+    left, _, right, _ = geometry.bounds
+    if right - left <= 180:
+        return geometry
+    return shapely.transform(geometry, lambda xy: xy + np.where(xy[:, :1] < 0, [360.0, 0.0], 0.0))
+
+
 def outline(place: Place, colour: str) -> Markup:
     """The shape of a place, north up, in 180 by 180, with a bar for its scale.
 
@@ -162,7 +170,8 @@ def outline(place: Place, colour: str) -> Markup:
         place: its geometry is drawn.
         colour: fills it.
     """
-    left, low, right, high = place.geometry.bounds
+    geometry = unwrapped(place.geometry)
+    left, low, right, high = geometry.bounds
     stretch = math.cos(math.radians((low + high) / 2))
     size = max((right - left) * stretch, high - low)
     if size == 0:
@@ -171,7 +180,7 @@ def outline(place: Place, colour: str) -> Markup:
     else:
         scale = 144 / size
         x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
-        d = _rings(place.geometry, (scale * stretch, x), (-scale, y))
+        d = _rings(geometry, (scale * stretch, x), (-scale, y))
         length = _round_below(size * _DEGREE / 2)
         words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
         width = length / _DEGREE * scale
@@ -204,14 +213,15 @@ def overview(places: Sequence[Place], colours: Sequence[str], anchors: Sequence[
         colours: the colour of each.
         anchors: the element of the page to which each leads; "" leads nowhere.
     """
-    view = _view([place.geometry for place in places])
+    geometries = [unwrapped(place.geometry) for place in places]
+    view = _view(geometries)
+    names = [style.clean_name(place.name, 40) for place in places]
+    labels = _labels(view, geometries, names) if len(places) <= 12 else [""] * len(places)
     parts = [_land(view), _graticule(view)]
-    labels = _labels(view, places) if len(places) <= 12 else [""] * len(places)
-    for place, colour, anchor, label in zip(places, colours, anchors, labels, strict=True):
-        title = f"<title>{escape(style.clean_name(place.name))}</title>"
-        body = _on_map(view, place.geometry, colour) + title + label
-        link = f'<a href="#{escape(anchor)}">{body}</a>' if anchor else f"<g>{body}</g>"
-        parts.append(link)
+    for i, geometry in enumerate(geometries):
+        body = _on_map(view, geometry, colours[i]) + f"<title>{escape(names[i])}</title>{labels[i]}"
+        anchor = escape(anchors[i])
+        parts.append(f'<a href="#{anchor}">{body}</a>' if anchor else f"<g>{body}</g>")
     frame = f'<rect class="axis" width="{_WIDTH}" height="{view.height:.0f}" fill="none"/>'
     box = f"-1 -1 {_WIDTH + 2} {view.height + 20:.0f}"
     return _svg("overview", box, 'role="group" aria-label="Map of the places"', [*parts, frame])
@@ -225,7 +235,8 @@ def _view(geometries: Sequence[BaseGeometry]) -> _View:
     tall = max((high - low) * 1.25, width * stretch * 0.38, 0.02)
     width = min(max(width, tall / stretch / 0.62), 360.0)
     tall = min(tall, 180.0)
-    left = min(max((left + right - width) / 2, -180.0), 180.0 - width)
+    left = max((left + right - width) / 2, -180.0)
+    left = left if right > 180.0 else min(left, 180.0 - width)
     low = min(max(middle - tall / 2, -90.0), 90.0 - tall)
     scale = _WIDTH / width
     rise = scale / stretch
@@ -248,14 +259,13 @@ def _on_map(view: _View, geometry: BaseGeometry, colour: str) -> str:
     return f'<circle class="shape" fill="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
 
 
-def _labels(view: _View, places: Sequence[Place]) -> list[str]:
+def _labels(view: _View, geometries: Sequence[BaseGeometry], names: Sequence[str]) -> list[str]:
     """Names beside the places, each where it covers no other; none where there is no room."""
-    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in (_centre(view, p.geometry) for p in places)]
+    centres = [_centre(view, geometry) for geometry in geometries]
+    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in centres]
     labels: list[str] = []
-    for place in places:
-        x, y = _centre(view, place.geometry)
-        name = style.clean_name(place.name, 32)
-        half = (place.geometry.bounds[2] - place.geometry.bounds[0]) * view.x[0] / 2
+    for geometry, (x, y), name in zip(geometries, centres, names, strict=True):
+        half = (geometry.bounds[2] - geometry.bounds[0]) * view.x[0] / 2
         reach, width = max(9.0, half + 4), 7.6 * len(name)
         labels.append("")
         for side, shift in ((1, 0), (-1, 0), (1, -13), (1, 13), (-1, -13), (-1, 13)):
@@ -298,7 +308,8 @@ def _graticule(view: _View) -> str:
     parts: list[str] = []
     for lon in _round_values(view.left, view.right):
         x = lon * view.x[0] + view.x[1]
-        text = f"{abs(lon):g}° {'W' if lon < 0 else 'E' if lon else ''}"
+        east = (lon + 180.0) % 360.0 - 180.0
+        text = f"{abs(east):g}° {'W' if east < 0 else 'E' if east else ''}"
         parts.append(f'<path class="grid" d="M{x:.1f} 0V{view.height:.0f}"/>')
         if 30 < x < _WIDTH - 30:
             parts.append(

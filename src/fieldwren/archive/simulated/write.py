@@ -7,10 +7,8 @@ import math
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,13 +139,12 @@ def write_archive(
         raise OptionError(f"Landsat 8 does not pass from {since} to {until}; widen the time.")
     items: list[Row] = []
     truth: list[Row] = []
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        written = pool.map(partial(_write_pass, folder), passes)
-        for done, (some_items, some_truth) in enumerate(written, start=1):
-            items += some_items
-            truth += some_truth
-            if progress:
-                progress(done, len(passes))
+    for done, work in enumerate(passes, start=1):  # threads only get into each other's way here
+        some_items, some_truth = _write_pass(folder, work)
+        items += some_items
+        truth += some_truth
+        if progress:
+            progress(done, len(passes))
     write_catalog(folder, items)
     write_json(folder / "places.geojson", demo_places())
     _write_table(folder / "truth.csv", truth)
