@@ -128,6 +128,8 @@ class Scene:
     """Href of a small picture of the scene, where the item has one."""
     access: str = ""
     """How its files are reached, a key of ``archive.access.ACCESS``; "" by the href alone."""
+    simulated: bool = False
+    """Whether the item says that it was made up, as those of the embedded archive do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

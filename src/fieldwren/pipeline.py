@@ -31,7 +31,7 @@ from fieldwren.engine import executor
 from fieldwren.engine.local import default_workers
 from fieldwren.engine.stream import stream
 from fieldwren.errors import OptionError
-from fieldwren.export import write_json
+from fieldwren.files import write_json
 from fieldwren.ledger import Ledger
 from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
 from fieldwren.pixels.indices import parse_index
@@ -342,7 +342,7 @@ def _receipt(
         "archive": {
             "name": job.found.source.name,
             "reason": job.found.source.reason,
-            "simulated": job.found.source.kind == "demo",
+            "simulated": any(s.simulated for s in planned.scenes),
             "collections": sorted({s.collection for s in planned.scenes}),
         },
         "arguments": _arguments(job.asked),

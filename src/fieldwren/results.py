@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+from pyarrow.parquet import write_table
 
 from fieldwren.errors import MissingExtraError, PlaceError
+from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.ledger import RETRIED
-from fieldwren.progress import Progress, ignore
+from fieldwren.present.plots import save_plot
+from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.smooth import smooth_places
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from fieldwren.model import Place
 
 __all__ = ["Results"]
+
+_MOST_PLOTS: Final = 500
+"""Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +131,24 @@ class Results:
         )
 
     def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
-        """Write table, series, plots, map, report and receipt into a folder."""
-        from fieldwren.export import save_results  # noqa: PLC0415 - it imports this module
+        """Write table, series, plots, map, report and receipt into a folder.
 
-        save_results(self, Path(folder), progress=progress)
+        Each file is replaced whole. What needs an extra that is not installed is left out, and
+        said.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
+        replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
+        replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p))
+        for draw in (_save_plots, _save_map):
+            try:
+                draw(self, folder, progress)
+            except MissingExtraError as error:
+                progress(Event(phase="pictures", note=str(error)))
+        progress(Event(phase="report"))
+        replace_file(folder / "report.html", self.report)
+        write_json(folder / "receipt.json", self.receipt)
 
     def _repr_html_(self) -> str:
         """A table per place, for notebooks."""
@@ -143,3 +163,29 @@ class Results:
             if known.id == wanted:
                 return known
         raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
+
+
+def _save_plots(results: Results, folder: Path, progress: Progress) -> None:
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    chosen = results.places[:_MOST_PLOTS]
+    for number, place in enumerate(chosen):
+        progress(Event(phase="plots", done=number, total=len(chosen)))
+        replace_file(
+            plots / f"{file_name(place.id)}.png",
+            lambda p, place=place: save_plot(results.plot(place), p),
+        )
+    if len(results.places) > len(chosen):
+        note = (
+            f"plots of the first {len(chosen)} of {len(results.places)} places; the report has all"
+        )
+        progress(Event(phase="plots", note=note))
+
+
+def _save_map(results: Results, folder: Path, progress: Progress) -> None:
+    progress(Event(phase="map"))
+    replace_file(folder / "map.html", lambda p: results.map().save(str(p)))
+
+
+def _write_csv(frame: Any, path: Path) -> None:
+    frame.to_csv(path, index=False, float_format="%.6g", date_format="%Y-%m-%dT%H:%M:%SZ")

@@ -118,6 +118,7 @@ def _scene(item: Json, source: Source, base_href: str) -> Scene:
         quality=quality_encoding(known, keys.get("qa")),
         thumbnail=_picture(assets, resolve),
         access=_access(chosen["red"].href, source.access),
+        simulated=properties.get("fieldwren:simulated") is True,
     )
 
 

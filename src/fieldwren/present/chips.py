@@ -49,7 +49,8 @@ def write_chip(chip: Chip, path: Path, *, scene: Scene, index: str) -> list[Path
     if path.suffix.lower() in {".tif", ".tiff"}:
         chip_tif(chip, path, description=f"{index} of {scene.id}")
     elif path.suffix.lower() == ".png":
-        title = f"{index.upper()} {scene.datetime:%Y-%m-%d}  {scene.id}"
+        made_up = "  SIMULATED" if scene.simulated else ""
+        title = f"{index.upper()} {scene.datetime:%Y-%m-%d}  {scene.id}{made_up}"
         chip_png(chip.values, path, index=index, title=title)
     else:
         raise OptionError(

@@ -79,7 +79,7 @@ def map_places(
     left, low, right, high = shapely.total_bounds(np.asarray(outlines))
     page.fit_bounds([[low, left], [high, right]], padding=(40, 40), max_zoom=15)
     root: Any = page.get_root()
-    root.html.add_child(folium.Element(_legend(index, scale, Facts.of(facts or {}))))
+    root.html.add_child(folium.Element(_legend(index, scale, Facts.of(facts or {})) + _OFFLINE))
     return page
 
 
@@ -149,6 +149,15 @@ def _simple(geometry: BaseGeometry) -> BaseGeometry:
     """The outline to a metre, which keeps files of hundreds of places small."""
     simple = shapely.simplify(svg.unwrapped(geometry), _PRECISION)
     return shapely.transform(simple, lambda xy: np.round(xy, 6))
+
+
+_OFFLINE: Final = (
+    "<p id='offline' style='position:fixed;top:40%;width:100%;text-align:center;"
+    "font:15px sans-serif;color:#5c6873'>This map is drawn with Leaflet and satellite tiles from"
+    " the network, which cannot be reached. The report has an outline map without network.</p>"
+    "<script>if (window.L) document.getElementById('offline').remove();</script>"
+)
+"""Shown in place of a blank page."""
 
 
 def _legend(index: str, scale: style.Scale, facts: Facts) -> str:
