@@ -162,7 +162,12 @@ def by_fieldwren(areas, options):
             for band in BANDS
         }
         return SceneRead(
-            id=f"{number:02d}", key=f"{number:02d}", assets=assets, quality="qa_pixel", access=""
+            id=f"{number:02d}",
+            key=f"{number:02d}",
+            assets=assets,
+            crs=None,
+            quality="qa_pixel",
+            access="",
         )
 
     recipe, workers = Recipe(indices=(INDICES["ndvi"],)), 2

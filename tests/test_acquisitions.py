@@ -73,6 +73,11 @@ def test_the_kinds_of_rows_that_stay_do_not_depend_on_their_order(rows, random):
     shuffled = random.sample(rows, len(rows))
 
     def staying(given):
-        return sorted(r for k, r in enumerate(given) if best(given)[k] == k)
+        winners = best(given)
+        return sorted(
+            (place, satellite, status, clear)
+            for k, (place, satellite, _, status, clear) in enumerate(given)
+            if winners[k] == k
+        )
 
     assert staying(rows) == staying(shuffled)

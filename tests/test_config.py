@@ -41,7 +41,7 @@ def test_lists_come_from_commas_in_the_environment(monkeypatch):
     ("given", "message"),
     [
         ({"arhive": "demo"}, "did you mean archive"),
-        ({"workers": "many"}, "workers \\(argument\\) must be a int, not 'many'"),
+        ({"workers": "many"}, "workers \\(argument\\) must be a whole number, not 'many'"),
     ],
 )
 def test_what_cannot_be_used_is_named(given, message):

@@ -32,7 +32,7 @@ def scene(path, **fields) -> Scene:
 
 
 def located(path, **fields) -> str | None:
-    (found,) = with_crs([scene(path, **fields)], ReadOptions())
+    (found,), _ = with_crs([scene(path, **fields)], ReadOptions())
     return found.crs
 
 
@@ -66,3 +66,8 @@ def test_a_scene_whose_file_is_absent_or_of_an_unknown_crs_stays_without_one(tmp
     write_cog(tmp_path / "x.tif", np.ones((16, 16), "u1"), transform=LATTICE, epsg=1999)
     assert located(tmp_path / "x.tif") is None
     assert located(tmp_path / "absent.tif") is None
+    scenes = [scene(tmp_path / name) for name in ("x.tif", "absent.tif")]
+    _, lost = with_crs(scenes, ReadOptions())
+    assert [lost[k][0] for k in (0, 1)] == ["read_error", "read_error"]
+    assert "in which CRS" in lost[0][1]
+    assert "absent.tif" in lost[1][1]

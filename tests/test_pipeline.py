@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ import pytest
 import fieldwren as fw
 from fake_archive import CLEAR, CLOUD, START, field, write_archive, write_scene
 from fieldwren.ledger import Ledger
+from range_server import RangeServer
 
 
 @pytest.fixture(autouse=True)
@@ -185,3 +187,70 @@ def test_results_in_other_forms(tmp_path):
     assert "north" in results._repr_html_()
     with pytest.raises(fw.InputError, match="no place 'west'"):
         results.series("west")
+
+
+def test_a_failure_never_takes_the_place_of_a_value(tmp_path):
+    archive = write_archive(tmp_path / "a", scenes=1)
+    first = fw.observe(PLACES[:1], archive=str(archive), out=tmp_path / "out")
+    next((tmp_path / "a").glob("*_red.tif")).unlink()
+    both = fw.observe(PLACES, archive=str(archive), out=tmp_path / "out").table
+    assert both["status"].tolist() == ["ok", "read_error"]
+    assert both["ndvi"][0] == first.table["ndvi"][0]
+
+
+def test_a_catalog_that_lies_about_the_crs_is_caught(tmp_path):
+    def lie(number, item):
+        item["properties"]["proj:epsg"] = 32611 if number else 32610
+
+    archive = write_archive(tmp_path / "a", scenes=2, lie=lie)
+    table = fw.observe(PLACES[:1], archive=str(archive)).table
+    assert table["status"].tolist() == ["ok", "read_error"]
+    assert "says EPSG:32610" in table["reason"][1]
+
+
+def test_files_that_changed_are_read_again(tmp_path):
+    archive = write_archive(tmp_path / "a", scenes=1)
+    fw.observe(PLACES, archive=str(archive), out=tmp_path / "out")
+    collection = json.loads(archive.read_text())
+    assets = collection["features"][0]["assets"]
+    assets["red"], assets["nir08"] = assets["nir08"], assets["red"]
+    archive.write_text(json.dumps(collection))
+    again = fw.observe(PLACES, archive=str(archive), out=tmp_path / "out")
+    assert (again.table["ndvi"] < 0).all()
+
+
+def test_a_signature_in_the_archive_is_written_nowhere(tmp_path):
+    write_archive(tmp_path / "a", scenes=1)
+    with RangeServer(tmp_path / "a") as server:
+        archive = f"{server.url}/items.json?sig=SECRET"
+        results = fw.observe(PLACES, archive=archive, out=tmp_path / "out")
+    assert results.table["status"].tolist() == ["ok", "ok"]
+    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    assert not [p.name for p in files if b"SECRET" in p.read_bytes()]
+
+
+def test_it_runs_where_an_event_loop_runs_as_in_jupyter(tmp_path):
+    def no_crs(number, item):
+        del number, item["properties"]["proj:epsg"]
+
+    archive = write_archive(tmp_path / "a", scenes=1, no_crs=no_crs)
+
+    async def cell():
+        return fw.observe(PLACES, archive=str(archive)).table
+
+    assert asyncio.run(cell())["status"].tolist() == ["ok", "ok"]
+
+
+def test_an_index_that_no_scene_can_give_is_refused(tmp_path):
+    archive = write_archive(tmp_path / "a", scenes=2)
+    with pytest.raises(fw.InputError, match="none of the 2 scenes has a rededge1 band"):
+        fw.observe(PLACES, archive=str(archive), index=["x=rededge1/nir"])
+
+
+def test_no_scene_at_all_is_an_answer(tmp_path):
+    archive = write_archive(tmp_path / "a", scenes=1)
+    results = fw.observe(PLACES, archive=str(archive), since="2020", out=tmp_path / "out")
+    assert results.table.empty
+    assert results.summary()["scenes"].tolist() == [0, 0]
+    assert (tmp_path / "out" / "report.html").exists()
+    assert results.to_xarray().sizes["place_id"] == 2

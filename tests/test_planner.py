@@ -70,7 +70,12 @@ def test_what_is_done_is_not_read_again():
 
 
 def test_verdicts_that_need_no_pixels_cost_nothing():
-    scenes = [scene(0, cloud=90), scene(16, crs=None), scene(32, version="1"), scene(32, version="2")]
+    scenes = [
+        scene(0, cloud=90),
+        scene(16, crs=None),
+        scene(32, version="1"),
+        scene(32, version="2"),
+    ]
     planned = make_plan([place(0)], scenes, NDVI, max_cloud=80)
     said = {scenes[s].id: status for s, (status, _) in planned.verdicts.items()}
     assert said == {

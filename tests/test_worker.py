@@ -49,7 +49,12 @@ def write_scene(folder, lattice, *, cloud=0.3, seed=0, qa_factor=1):
         numbers = {} if band == "qa" else {"scale": 2.75e-5, "offset": -0.2, "nodata": 0}
         assets[band] = Asset(key=band, href=str(path), band=band, **numbers)
     return SceneRead(
-        id=f"scene-{seed}", key=f"k{seed}", assets=assets, quality="qa_pixel", access="local"
+        id=f"scene-{seed}",
+        key=f"k{seed}",
+        assets=assets,
+        crs=None,
+        quality="qa_pixel",
+        access="local",
     ), arrays
 
 
@@ -155,7 +160,7 @@ def test_a_quality_band_of_twice_the_pixel_masks_its_four_pixels(tmp_path):
 def test_bands_are_not_read_where_nothing_is_clear(tmp_path):
     scene, _ = write_scene(tmp_path, LATTICES[0], cloud=1.0)
     broken = {b: a for b, a in scene.assets.items() if b == "qa"}
-    scene = SceneRead(id="s", key="k", assets=broken, quality="qa_pixel", access="local")
+    scene = SceneRead(id="s", key="k", assets=broken, crs=None, quality="qa_pixel", access="local")
     (done,) = run([scene], fields(LATTICES[0]), 32610)
     assert set(done.statuses) <= {"cloud", "fill"}
 
@@ -182,7 +187,7 @@ def test_a_scene_that_cannot_be_read_costs_its_own_rows_only(tmp_path):
 
 def test_a_collection_without_a_known_quality_band_is_refused_unless_nothing_is_masked(tmp_path):
     scene, _ = write_scene(tmp_path, LATTICES[0])
-    blind = SceneRead(id="s", key="k", assets=scene.assets, quality=None, access="local")
+    blind = SceneRead(id="s", key="k", assets=scene.assets, crs=None, quality=None, access="local")
     (failed,) = run([blind], fields(LATTICES[0]), 32610)
     assert "--mask none" in failed.reason
     unmasked = Recipe(indices=NDVI.indices, mask="none")
@@ -198,7 +203,7 @@ def test_the_offset_of_sentinel_2_is_applied_once(tmp_path):
         path = tmp_path / f"{band}.tif"
         write_cog(path, np.full((8, 8), number, "u2"), transform=transform, epsg=32633)
         assets[band] = Asset(key=band, href=str(path), band=band, scale=1e-4, offset=-0.1)
-    scene = SceneRead(id="s", key="k", assets=assets, quality="scl", access="local")
+    scene = SceneRead(id="s", key="k", assets=assets, crs=None, quality="scl", access="local")
     lon, lat = rasterio.warp.transform("EPSG:32633", "OGC:CRS84", [500_045.0], [3_999_955.0])
     place = Place(id="p", name="p", geometry=shapely.Point(lon[0], lat[0]))
     (done,) = run([scene], [place], 32633)

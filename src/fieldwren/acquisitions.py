@@ -25,7 +25,7 @@ __all__ = ["best_of_acquisition", "superseded"]
 _TOGETHER: Final = np.timedelta64(120, "s")
 """Neighbouring Landsat rows follow after 24 s, Sentinel-2 tiles and datatakes within a minute."""
 
-_RANK: Final = {"ok": 0, "low_coverage": 1}
+_RANK: Final = {"ok": 0, "low_coverage": 1, "fill": 3, "cloudy_scene": 4}
 _LEFT_ALONE: Final = ("read_error", "no_access", "duplicate")
 
 
@@ -63,8 +63,9 @@ def best_of_acquisition(
     """For each row the row that shows its acquisition best: itself, or another one.
 
     Rows of one place and platform within two minutes of each other are one acquisition. The best is
-    the one that is ok, then the one with the most clear pixels, then the first in order. Rows that
-    could not be read or are duplicates already are left alone.
+    the one that is ok, then one that shows the place at all, then the one with the most clear
+    pixels, then the first in order. Rows that could not be read or are duplicates already are left
+    alone.
 
     Args:
         place: position of the place, shape (m,).

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 
-from fieldwren.archive.access import Access, Meter
+from fieldwren.archive.access import Access, Meter, run_apart
 from fieldwren.archive.rasters import open_raster
 from fieldwren.errors import OptionError, ReadError
 from fieldwren.pixels.calibrate import calibrate
@@ -62,7 +62,7 @@ def read_chip(
         OptionError: the box does not meet the scene, or is too large.
         ReadError: the scene cannot be read.
     """
-    return asyncio.run(_read(scene, box, recipe, options))
+    return run_apart(_read(scene, box, recipe, options))
 
 
 async def _read(
@@ -101,7 +101,9 @@ async def _masked(
 ) -> NDArray[np.bool_]:
     """Which pixels the quality band rejects, shape (m,)."""
     masked = np.zeros(len(at[0]), dtype=bool)
-    if recipe.mask != "none" and scene.quality and "qa" in scene.assets:
+    if recipe.mask != "none":
+        if scene.quality is None:
+            raise ReadError(f"{scene.id} has no quality band that fieldwren knows; use --mask none")
         raster = await _open(scene, "qa", access)
         numbers, inside = await _sample(raster, lattice, *at)
         masked[inside] = rejects(recipe.mask)[classify(scene.quality, numbers)]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
+import os
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren import __version__
-from fieldwren.errors import FieldwrenError, OptionError
+from fieldwren.errors import FieldwrenError, OptionError, public_href
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args([_shielded(a) for a in given])
-    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)
     from fieldwren.screen import Screen  # noqa: PLC0415 - rich is slow to import
 
     with Screen(quiet=options.quiet) as screen:
@@ -41,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return options.command(options, screen)
         except FieldwrenError as error:
             message, status = str(error), _UNUSABLE
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except KeyboardInterrupt:
             message, status = "interrupted; the same command goes on where it stopped", _INTERRUPTED
     print(f"fieldwren: {message}", file=sys.stderr)
@@ -84,7 +86,9 @@ def _shown_options() -> argparse.ArgumentParser:
     shown = argparse.ArgumentParser(add_help=False)
     shown.add_argument("--json", action="store_true", help="one JSON object on standard output")
     shown.add_argument("-q", "--quiet", action="store_true", help="no progress, no tables")
-    shown.add_argument("-v", "--verbose", action="store_true", help="settings and debug messages")
+    shown.add_argument(
+        "-v", "--verbose", action="store_true", help="say each setting and its origin"
+    )
     return shown
 
 
@@ -171,7 +175,9 @@ def _show_settings(options: argparse.Namespace, screen: Screen) -> None:
 
     settings = resolve(**_settings_of(options))
     for name in NAMES:
-        screen.console.print(f"{name} = {getattr(settings, name)!r} ({settings.origins[name]})")
+        value = getattr(settings, name)
+        shown = public_href(value) if name == "archive" else value
+        screen.console.print(f"{name} = {shown!r} ({settings.origins[name]})", markup=False)
 
 
 def _print_json(value: object) -> None:

@@ -58,12 +58,32 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
     """Where each setting came from: argument, environment, the file's path, or default."""
 
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:  # NaN is in no range
+                origin = self.origins.get(name, "argument")
+                raise OptionError(
+                    f"{name} ({origin}) must be from {low:g} to {high:g}, not {value}"
+                )
+
     @property
     def cache_folder(self) -> Path:
         """The cache folder, expanded."""
         return Path(self.cache).expanduser()
 
 
+_RANGES: Final = {
+    "max_cloud": (0, 100),
+    "min_clear": (0, 1),
+    "dilate": (0, 1000),
+    "workers": (0, 10_000),
+    "files": (1, 1000),
+    "megabytes_in_flight": (1, 100_000),
+    "timeout": (0.1, 3600),
+    "deadline": (0.1, 86_400),
+}
+_WORDS: Final = {int: "a whole number", float: "a number", str: "text"}
 _TYPES: Final = {k: t for k, t in get_type_hints(Settings).items() if k != "origins"}
 NAMES: Final = tuple(f.name for f in fields(Settings) if f.name != "origins")
 
@@ -78,7 +98,7 @@ def resolve(**given: Any) -> Settings:
         OptionError: a name is unknown or a value cannot be used; the message says which.
     """
     file, table = _config_file()
-    environment = {n: os.environ.get(f"FIELDWREN_{n.upper()}") for n in NAMES}
+    environment = {n: os.environ.get(f"FIELDWREN_{n.upper()}") or None for n in NAMES}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, source in (
@@ -121,4 +141,4 @@ def _convert(name: str, value: Any, origin: str) -> Any:
             return tuple(str(p).strip() for p in parts)
         return kind(value)
     except (TypeError, ValueError):
-        raise OptionError(f"{name} ({origin}) must be a {kind.__name__}, not {value!r}") from None
+        raise OptionError(f"{name} ({origin}) must be {_WORDS[kind]}, not {value!r}") from None

@@ -116,12 +116,13 @@ def estimate(groups: Sequence[Group], recipe: Recipe, *, n_tasks: int, workers: 
             charged_requests, charged_bytes = charged_requests + gets, charged_bytes + int(size)
     waiting = 4 * _LATENCY * bool(requests) + requests * _LATENCY / _IN_FLIGHT
     pixels = max((g.pixels for g in groups), default=0.0)
+    at_once = max(pixels, min(24 * pixels, 1.5e6))  # as the planner cuts tasks
     return Estimate(
         scenes=len({s.key for g in groups for s in g.scenes}),
         tasks=n_tasks,
         requests=requests,
         bytes=received,
         seconds=round(waiting + received / _BANDWIDTH + received / _INFLATE / workers, 1),
-        memory=int(_BASE_MEMORY + workers * (64 * 2**20 + 4 * pixels * _BYTES_PER_PIXEL)),
+        memory=int(_BASE_MEMORY + workers * (64 * 2**20 + at_once * _BYTES_PER_PIXEL)),
         dollars=round(charged_requests * _DOLLARS_PER_GET + charged_bytes * _DOLLARS_PER_BYTE, 4),
     )

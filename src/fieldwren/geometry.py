@@ -32,6 +32,7 @@ __all__ = [
     "Box",
     "clusters",
     "footprint_candidates",
+    "is_crs",
     "polygonal",
     "project_shapes",
     "split_antimeridian",
@@ -129,6 +130,15 @@ def project_shapes(places: Sequence[Place], crs: str) -> tuple[Shapes, tuple[str
         digest.update(array.tobytes())
     shapes = Shapes(ids=ids, xy=xy, rings=bounds, places=starts, key=digest.hexdigest()[:32])
     return shapes, left_out
+
+
+def is_crs(crs: str) -> bool:
+    """Whether PROJ can bring places into a coordinate system."""
+    try:
+        _transformer(crs)
+    except ArchiveError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)

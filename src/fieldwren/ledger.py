@@ -78,19 +78,26 @@ class Ledger:
                 ) from None
             except OSError as error:
                 raise LedgerError(f"{self._folder} cannot be written: {error.strerror}") from error
-            self._segments = [self._load(p) for p in sorted(self._folder.glob("*.arrow"))]
+            self.look()
         return self
 
+    def look(self) -> None:
+        """Read what is there, without a lock and without making anything."""
+        if self._folder:
+            self._segments = [self._load(p) for p in sorted(self._folder.glob("*.arrow"))]
+
     def __exit__(self, *_: object) -> None:
-        self.flush()
-        if self._lock is not None:
-            os.close(self._lock)
+        try:
+            self.flush()
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
 
     def _load(self, path: Path) -> pa.Table:
         try:
             with pa.memory_map(str(path)) as source:
                 return ipc.open_file(source).read_all().cast(self._schema)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowInvalid, ValueError, OSError) as error:
             raise LedgerError(
                 f"{path} is damaged ({error}): delete it and run again to compute its rows anew"
             ) from error
@@ -136,17 +143,27 @@ class Ledger:
         if not self._pending:
             return
         segment = pa.concat_tables(self._pending).unify_dictionaries().combine_chunks()
-        self._pending = []
         if self._folder:
-            last = max((int(p.stem) for p in self._folder.glob("*.arrow")), default=0)
-            path = self._folder / f"{last + 1:06d}.arrow"
-            partial = path.with_suffix(".partial")
-            with pa.OSFile(str(partial), "wb") as sink, ipc.new_file(sink, self._schema) as out:
-                out.write_table(segment)
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(path)
+            try:
+                self._write(self._folder, segment)
+            except OSError as error:
+                words = error.strerror or str(error)
+                raise LedgerError(
+                    f"{self._folder} cannot be written ({words}): what was written before is kept; "
+                    "make room, and run the same command again"
+                ) from error
+        self._pending = []
         self._segments.append(segment)
+
+    def _write(self, folder: Path, segment: pa.Table) -> None:
+        last = max((int(p.stem) for p in folder.glob("*.arrow")), default=0)
+        path = folder / f"{last + 1:06d}.arrow"
+        partial = path.with_suffix(".partial")
+        with pa.OSFile(str(partial), "wb") as sink, ipc.new_file(sink, self._schema) as out:
+            out.write_table(segment)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
 
     def table(self) -> pa.Table:
         """Every row, oldest first."""

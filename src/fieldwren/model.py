@@ -79,7 +79,8 @@ class Asset:
     key: str
     """The key in the STAC item."""
     href: str
-    """Absolute and unsigned; signing happens when it is read."""
+    """Absolute; fieldwren signs it only when it is read. A catalog may have signed it already, so
+    it is never shown but through ``errors.public_href``."""
     band: str
     """Our common name: blue, green, red, rededge1..3, nir, nir08, swir16, swir22, qa."""
     scale: float | None = None
@@ -190,9 +191,11 @@ class SceneRead:
     id: str
     """The scene's id, for messages and rows."""
     key: str
-    """Hash that identifies collection, id, version and hrefs."""
+    """Hash of collection, id, version, files and how their numbers are understood."""
     assets: Mapping[str, Asset]
     """Only the bands to read, and "qa" unless nothing is masked."""
+    crs: str | None
+    """The CRS of the task's shapes; a file that says another one is refused."""
     quality: str | None
     """See :class:`Scene`."""
     access: str
@@ -300,8 +303,9 @@ STATUSES: Final[Mapping[str, str]] = {
     "invalid": "reflectance is not positive, or the index cannot be computed",
     "suspect": "the quality band doubts the pixels (strict mask only)",
     "low_coverage": "some pixels are clear, but fewer than the threshold; the value is kept",
-    "duplicate": "the same acquisition is in the table from another scene; the value is kept",
+    "duplicate": "the same acquisition is in the table from another scene or processing",
     "outlier": "the value drops and recovers in time as only missed cloud does; it is kept",
+    "no_band": "the scene lacks a band that the index or the mask needs",
     "cloudy_scene": "the scene's cloud cover exceeds --max-cloud; it was not read",
     "read_error": "the file could not be read; tried again by the next run",
     "no_access": "the archive refused access; tried again by the next run",
@@ -362,7 +366,7 @@ class Observation:
     clear_fraction: float | None
     """n_clear / n_pixels."""
     cloud_fraction: float | None
-    """Coverage of cloud pixels / coverage of pixels that have data."""
+    """Coverage of cloud pixels, without their edges and cirrus / coverage of pixels with data."""
     scene_cloud_cover: float | None
     """Percent of the whole scene, from the archive."""
     sun_elevation: float | None

@@ -6,6 +6,7 @@ ledger; ledger and plan make the table; the table, with the facts of the run, is
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -27,20 +28,21 @@ from fieldwren.archive.sensors import Source, resolve_archive
 from fieldwren.archive.simulated import demo_archive
 from fieldwren.chip import read_chip
 from fieldwren.config import Settings, resolve
-from fieldwren.engine import executor
+from fieldwren.engine import check_engine, executor
 from fieldwren.engine.local import default_workers
 from fieldwren.engine.stream import stream
-from fieldwren.errors import OptionError
+from fieldwren.errors import OptionError, public_href
 from fieldwren.files import write_json
 from fieldwren.ledger import Ledger
 from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
 from fieldwren.pixels.indices import parse_index
 from fieldwren.pixels.masks import MASKS
+from fieldwren.pixels.reduce import measured_columns
 from fieldwren.places import PlaceList, read_places
-from fieldwren.planner import Plan, make_plan, place_key, recipe_key
+from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.results import Results
-from fieldwren.table import assemble, measured_columns
+from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from fieldwren.archive.stac import SearchResult
+    from fieldwren.model import Scene
 
 __all__ = ["chip", "describe", "observe", "plan", "search"]
 
@@ -85,16 +88,23 @@ def observe(
     folder = Path(out) if out else None
     with job.ledger(folder) as ledger:
         planned = job.plan(done=ledger.done())
+        _check_memory(planned)
         with clock("reading"):
             timing = _read(planned, ledger, job.settings, progress)
         table = assemble(planned, ledger.table())
-    receipt = _receipt(job, planned, table, timing, clock)
     results = Results(
-        places=planned.places, rows=table, receipt=receipt, index=job.recipe.indices[0].name
+        places=planned.places,
+        rows=table,
+        receipt=_receipt(job, planned, table, timing, clock),
+        index=job.recipe.indices[0].name,
     )
-    if folder:
-        write_json(folder / "plan.json", describe(planned))
+    if not folder:
+        return results
+    write_json(folder / "plan.json", describe(planned))
+    with clock("files"):
         results.save(folder, progress=progress)
+    results = replace(results, receipt=_receipt(job, planned, table, timing, clock))
+    write_json(folder / "receipt.json", results.receipt)
     return results
 
 
@@ -110,10 +120,9 @@ def plan(
     """What :func:`observe` would read with the same arguments, and what that would cost."""
     asked = _Asked(places=places, since=since, until=until, settings=resolve(**settings))
     job = _prepare(asked, _Clock(), progress)
-    if not out or not Path(out).is_dir():
-        return job.plan()
-    with job.ledger(Path(out)) as ledger:
-        return job.plan(done=ledger.done())
+    ledger = job.ledger(Path(out) if out else None)
+    ledger.look()
+    return job.plan(done=ledger.done())
 
 
 def search(
@@ -184,6 +193,8 @@ class _Job:
     recipe: Recipe
     places: PlaceList
     found: SearchResult
+    lost: Mapping[int, tuple[str, str]]
+    """Verdicts on scenes, by position, of which nobody knows where they lie."""
 
     @property
     def settings(self) -> Settings:
@@ -202,6 +213,7 @@ class _Job:
             self.found.scenes,
             self.recipe,
             max_cloud=self.settings.max_cloud,
+            lost=self.lost,
             done=done or {},
             workers=_workers(self.settings),
         )
@@ -211,6 +223,7 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     """Read the places, choose the archive, find the scenes."""
     settings = asked.settings
     recipe = make_recipe(settings)
+    check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
     for note in (*known.problems, *known.notes):
         progress(Event(phase="places", note=str(note)))
@@ -224,10 +237,20 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
             until=asked.until,
             on_progress=lambda n: progress(Event(phase="searching", done=n)),
         )
-        scenes = with_crs(found.scenes, read_options(settings))
+        scenes, lost = with_crs(found.scenes, read_options(settings))
     for problem in found.problems:
         progress(Event(phase="searching", note=problem))
-    return _Job(asked=asked, recipe=recipe, places=known, found=replace(found, scenes=scenes))
+    _check_bands(scenes, recipe)
+    return _Job(
+        asked=asked, recipe=recipe, places=known, found=replace(found, scenes=scenes), lost=lost
+    )
+
+
+def _check_bands(scenes: Sequence[Scene], recipe: Recipe) -> None:
+    """Refuse a recipe for which no scene has the bands."""
+    missing = [missing_bands(scene, recipe) for scene in scenes]
+    if missing and all(missing):
+        raise OptionError(f"none of the {len(scenes)} scenes has a {' and a '.join(missing[0])}")
 
 
 def _source(settings: Settings, progress: Progress) -> Source:
@@ -247,12 +270,10 @@ def make_recipe(settings: Settings) -> Recipe:
     """What is computed from pixels by these settings.
 
     Raises:
-        OptionError: an index or mask is unknown, or a threshold is out of range.
+        OptionError: an index or mask is unknown.
     """
     if settings.mask not in MASKS:
         raise OptionError(f"--mask {settings.mask}: choose one of {', '.join(MASKS)}")
-    if not 0 <= settings.min_clear <= 1:
-        raise OptionError(f"min_clear is a fraction from 0 to 1, not {settings.min_clear:g}")
     indices = {index.name: index for index in map(parse_index, settings.index)}
     return Recipe(
         indices=tuple(indices.values()),
@@ -280,17 +301,27 @@ def _workers(settings: Settings) -> int:
 
 def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress) -> Timing:
     """Run the plan's tasks on the engine, each into the ledger as it ends."""
-    keys = {p.id: place_key(p) for p in planned.places}
+    keys = dict(zip((p.id for p in planned.places), planned.place_keys, strict=True))
     function = partial(observe_task, options=read_options(settings))
     total, done, timing = sum(len(t.scenes) for t in planned.tasks), 0, Timing()
     progress(Event(phase="reading", done=0, total=total))
-    with executor(settings.engine, workers=_workers(settings)) as engine:
-        for task, future in stream(engine, function, planned.tasks, ahead=4 * _workers(settings)):
-            outcomes = _outcomes(task, future)
-            ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
-            done += len(task.scenes)
-            timing = sum((o.timing for o in outcomes), timing)
-            progress(Event(phase="reading", done=done, total=total))
+    if not total:
+        words = f"nothing new: all {len(planned.place_at):,} rows are there already"
+        progress(Event(phase="reading", note=words))
+    workers = _workers(settings)
+    with executor(settings.engine, workers=workers) as engine:
+        try:
+            for task, future in stream(engine, function, planned.tasks, ahead=4 * workers):
+                outcomes = _outcomes(task, future)
+                ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
+                done += len(task.scenes)
+                timing = sum((o.timing for o in outcomes), timing)
+                progress(Event(phase="reading", done=done, total=total))
+        except KeyboardInterrupt:
+            engine.shutdown(wait=False, cancel_futures=True)
+            words = "stopping when the files being read have ended; what is done is kept"
+            progress(Event(phase="reading", note=words))
+            raise
     return timing
 
 
@@ -320,6 +351,17 @@ class _Clock:
             yield
         finally:
             self.seconds[phase] = round(time.perf_counter() - start, 3)
+
+
+def _check_memory(planned: Plan) -> None:
+    """Refuse a plan that this machine's memory cannot hold."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if planned.estimate.memory > there:
+        largest = max(planned.places, key=lambda p: p.geometry.area)
+        raise OptionError(
+            f"this needs about {planned.estimate.memory / 2**30:.0f} GiB of memory, and there are "
+            f"{there / 2**30:.0f}: cut the place {largest.id} into smaller ones"
+        )
 
 
 def describe(planned: Plan) -> dict[str, Any]:
@@ -363,6 +405,7 @@ def _arguments(asked: _Asked) -> dict[str, Any]:
     """The arguments of a run without its places."""
     settings = asdict(asked.settings)
     del settings["origins"]
+    settings["archive"] = public_href(asked.settings.archive)
     return {"since": asked.since, "until": asked.until, **settings}
 
 

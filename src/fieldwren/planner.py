@@ -8,6 +8,7 @@ fetched and decoded once however many places lie on it, and weights are computed
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,24 +17,30 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from fieldwren.acquisitions import superseded
+from fieldwren.archive.sensors import layout
+from fieldwren.errors import public_href
 from fieldwren.estimate import Estimate, Group, estimate
 from fieldwren.geometry import footprint_candidates, project_shapes
 from fieldwren.model import ReadTask, Recipe, SceneRead
+from fieldwren.pixels.reduce import measured_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
     from fieldwren.model import Place, Scene
 
-__all__ = ["Plan", "make_plan", "place_key", "recipe_key", "scene_key"]
+__all__ = ["Plan", "make_plan", "missing_bands", "place_key", "recipe_key", "scene_key"]
 
 _PLACES_PER_TASK: Final = 20_000
 _PIXELS_PER_TASK: Final = 1_500_000
 _SCENES_PER_TASK: Final = 24
 """Bounds of a task: with them a worker holds at most a few hundred MB."""
+
+
+_NOWHERE: Final = ("read_error", "nothing says in which CRS the scene is")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,10 @@ class Plan:
     """Shape (m,): positions in ``places``."""
     scene_at: NDArray[np.int64]
     """Shape (m,): positions in ``scenes``."""
+    place_keys: tuple[str, ...]
+    """Identity of each place; see :func:`place_key`."""
+    scene_keys: tuple[str, ...]
+    """Identity of each scene; see :func:`scene_key`."""
     verdicts: Mapping[int, tuple[str, str]]
     """Status and reason of the scenes, by position, that need no reading."""
     tasks: tuple[ReadTask, ...]
@@ -64,8 +75,12 @@ class Plan:
 
 def scene_key(scene: Scene) -> str:
     """Identity of a scene's pixels and of how their numbers are understood."""
-    calibration = sorted((a.band, a.scale, a.offset, a.nodata) for a in scene.assets.values())
-    return _hash(scene.archive, scene.collection, scene.id, scene.version, calibration)
+    files = sorted(
+        (a.band, public_href(a.href), a.scale, a.offset, a.nodata, a.valid_min, a.valid_max)
+        for a in scene.assets.values()
+    )
+    facts = (scene.archive, scene.collection, scene.id, scene.version, scene.crs, scene.quality)
+    return _hash(*facts, files)
 
 
 def place_key(place: Place) -> str:
@@ -74,8 +89,8 @@ def place_key(place: Place) -> str:
 
 
 def recipe_key(recipe: Recipe) -> str:
-    """Identity of what is computed."""
-    return _hash(recipe)
+    """Identity of what is computed, and of the columns it gives."""
+    return _hash(recipe, measured_columns(recipe))
 
 
 def _hash(*parts: object) -> str:
@@ -88,6 +103,7 @@ def make_plan(
     recipe: Recipe,
     *,
     max_cloud: float | None = None,
+    lost: Mapping[int, tuple[str, str]] = MappingProxyType({}),
     done: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
     workers: int = 1,
 ) -> Plan:
@@ -98,13 +114,27 @@ def make_plan(
         scenes: the scenes found, with a CRS each.
         recipe: what to compute.
         max_cloud: percent; scenes with more cloud are not read, their rows say so.
+        lost: status and reason of scenes, by position, that cannot be placed.
         done: by scene key, the keys of the places whose rows are computed already.
         workers: for how many the tasks should suffice.
     """
     place_at, scene_at = footprint_candidates(places, [s.footprint for s in scenes])
-    verdicts = _unplaced(scenes) | _too_cloudy(scenes, max_cloud) | superseded(scenes)
-    wanted = _wanted(places, scenes, place_at, scene_at, done)
-    groups = _groups(places, scenes, {s: p for s, p in wanted.items() if s not in verdicts}, recipe)
+    verdicts = {
+        **{i: _NOWHERE for i, s in enumerate(scenes) if s.crs is None},
+        **lost,
+        **_lacking(scenes, recipe),
+        **_too_cloudy(scenes, max_cloud),
+        **superseded(scenes),
+    }
+    place_keys = tuple(place_key(p) for p in places)
+    scene_keys = tuple(scene_key(s) for s in scenes)
+    known = [done.get(key, frozenset()) for key in scene_keys]
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for place, scene in zip(place_at.tolist(), scene_at.tolist(), strict=True):
+        if scene not in verdicts and place_keys[place] not in known[scene]:
+            wanted[scene].append(place)
+    reads = {s: _scene_read(scenes[s], scene_keys[s], recipe) for s in wanted}
+    groups = list(_groups(places, scenes, wanted, reads, begun={s for s in wanted if known[s]}))
     tasks = tuple(task for group in groups for task in _tasks(group, recipe, workers))
     return Plan(
         places=tuple(places),
@@ -112,38 +142,28 @@ def make_plan(
         recipe=recipe,
         place_at=place_at,
         scene_at=scene_at,
+        place_keys=place_keys,
+        scene_keys=scene_keys,
         verdicts=verdicts,
         tasks=tasks,
         estimate=estimate(groups, recipe, n_tasks=len(tasks), workers=workers),
     )
 
 
-def _wanted(
-    places: Sequence[Place],
-    scenes: Sequence[Scene],
-    place_at: NDArray[np.int64],
-    scene_at: NDArray[np.int64],
-    done: Mapping[str, AbstractSet[str]],
-) -> dict[int, list[int]]:
-    """Positions of the places still to be read, by position of the scene."""
-    keys = [place_key(p) for p in places]
-    order = np.argsort(scene_at, kind="stable")
-    positions, starts = np.unique(scene_at[order], return_index=True)
-    wanted: dict[int, list[int]] = {}
-    for scene, on_it in zip(
-        positions.tolist(), np.split(place_at[order], starts[1:]), strict=False
-    ):
-        known = done.get(scene_key(scenes[scene]), frozenset())
-        left = [p for p in on_it.tolist() if keys[p] not in known]
-        if left:
-            wanted[scene] = left
-    return wanted
+def missing_bands(scene: Scene, recipe: Recipe) -> list[str]:
+    """What the recipe needs and the scene has not, in words."""
+    words = [f"{band} band" for band in recipe.bands if band not in scene.assets]
+    if recipe.mask != "none" and (scene.quality is None or "qa" not in scene.assets):
+        words.append("quality band that fieldwren knows (--mask none does without)")
+    return words
 
 
-def _unplaced(scenes: Sequence[Scene]) -> dict[int, tuple[str, str]]:
-    """Scenes whose pixels lie nobody knows where, with the verdict."""
-    reason = "neither its item nor its files say in which CRS it is"
-    return {i: ("read_error", reason) for i, s in enumerate(scenes) if s.crs is None}
+def _lacking(scenes: Sequence[Scene], recipe: Recipe) -> dict[int, tuple[str, str]]:
+    """Scenes without a band that is needed, with the verdict."""
+    missing = {i: missing_bands(s, recipe) for i, s in enumerate(scenes)}
+    return {
+        i: ("no_band", f"the scene has no {' and no '.join(m)}") for i, m in missing.items() if m
+    }
 
 
 def _too_cloudy(scenes: Sequence[Scene], max_cloud: float | None) -> dict[int, tuple[str, str]]:
@@ -163,25 +183,32 @@ def _too_cloudy(scenes: Sequence[Scene], max_cloud: float | None) -> dict[int, t
 def _groups(
     places: Sequence[Place],
     scenes: Sequence[Scene],
-    wanted: dict[int, list[int]],
-    recipe: Recipe,
-) -> list[Group]:
-    """Scenes on the same ground and the places on any of them, projected once."""
+    wanted: Mapping[int, list[int]],
+    reads: Mapping[int, SceneRead],
+    *,
+    begun: AbstractSet[int],
+) -> Iterator[Group]:
+    """Scenes on the same ground and the places wanted of any of them, projected once.
+
+    Scenes of which some places are done already stand apart: they rarely want what others want.
+    """
     members: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for position in wanted:
         scene = scenes[position]
         ground = scene.tile or tuple(round(v, 1) for v in scene.footprint.bounds)
-        members[scene.crs, ground, scene.collection, scene.access].append(position)
-    groups: list[Group] = []
+        kind = scene.crs, ground, scene.collection, scene.access, position in begun
+        members[kind].append(position)
     for positions in members.values():
         on_ground = sorted({place for position in positions for place in wanted[position]})
-        reads = tuple(_scene_read(scenes[p], recipe) for p in positions)
         first = scenes[positions[0]]
         for part in _nearby(places, on_ground):
             shapes, _ = project_shapes([places[p] for p in part], first.crs or "")
             if shapes.ids:  # what the CRS does not reach keeps its row, which says so
-                groups.append(Group(scenes=reads, shapes=shapes, collection=first.collection))
-    return groups
+                yield Group(
+                    scenes=tuple(reads[p] for p in positions),
+                    shapes=shapes,
+                    collection=first.collection,
+                )
 
 
 def _nearby(places: Sequence[Place], chosen: list[int]) -> Iterable[list[int]]:
@@ -196,13 +223,14 @@ def _nearby(places: Sequence[Place], chosen: list[int]) -> Iterable[list[int]]:
         yield ordered[start : start + _PLACES_PER_TASK]
 
 
-def _scene_read(scene: Scene, recipe: Recipe) -> SceneRead:
+def _scene_read(scene: Scene, key: str, recipe: Recipe) -> SceneRead:
     """The scene stripped for travel."""
     needed = (*recipe.bands, "qa") if recipe.mask != "none" else recipe.bands
     return SceneRead(
         id=scene.id,
-        key=scene_key(scene),
+        key=key,
         assets={band: scene.assets[band] for band in needed if band in scene.assets},
+        crs=scene.crs,
         quality=scene.quality,
         access=scene.access,
     )
@@ -210,7 +238,8 @@ def _scene_read(scene: Scene, recipe: Recipe) -> SceneRead:
 
 def _tasks(group: Group, recipe: Recipe, workers: int) -> Iterable[ReadTask]:
     """A group's scenes in portions that keep every worker busy and its memory bounded."""
-    by_memory = int(_PIXELS_PER_TASK // max(1.0, group.pixels))
+    around = 1 + math.pi * (recipe.dilate / layout(group.collection).gsd) ** 2
+    by_memory = int(_PIXELS_PER_TASK // max(1.0, group.pixels * around))
     by_workers = -(-len(group.scenes) // (4 * workers))
     size = max(1, min(_SCENES_PER_TASK, by_memory, by_workers))
     for start in range(0, len(group.scenes), size):

@@ -67,8 +67,11 @@ class Results:
             raise MissingExtraError("to_xarray()", "xarray") from None
         frame = self.table[self.table["status"] != "duplicate"]
         frame = frame.assign(datetime=frame["datetime"].dt.tz_localize(None))
+        # Tiles of one datatake may share a moment: keep the row that has a value.
+        frame = frame.sort_values(self.index, na_position="last", kind="stable")
         frame = frame.drop_duplicates(["place_id", "datetime"])
-        return xr.Dataset.from_dataframe(frame.set_index(["place_id", "datetime"]))
+        cube = xr.Dataset.from_dataframe(frame.set_index(["place_id", "datetime"]).sort_index())
+        return cube.reindex(place_id=[p.id for p in self.places])
 
     @cached_property
     def smooth(self) -> pd.DataFrame:
@@ -140,7 +143,7 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
         replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
-        replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p))
+        replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p, dates="%Y-%m-%d"))
         for draw in (_save_plots, _save_map):
             try:
                 draw(self, folder, progress)
@@ -187,5 +190,5 @@ def _save_map(results: Results, folder: Path, progress: Progress) -> None:
     replace_file(folder / "map.html", lambda p: results.map().save(str(p)))
 
 
-def _write_csv(frame: Any, path: Path) -> None:
-    frame.to_csv(path, index=False, float_format="%.6g", date_format="%Y-%m-%dT%H:%M:%SZ")
+def _write_csv(frame: pd.DataFrame, path: Path, *, dates: str = "%Y-%m-%dT%H:%M:%SZ") -> None:
+    frame.to_csv(path, index=False, float_format="%.6g", date_format=dates)

@@ -14,13 +14,12 @@ import pyarrow as pa
 
 from fieldwren import __version__
 from fieldwren.acquisitions import best_of_acquisition
-from fieldwren.ledger import words_and_codes
+from fieldwren.ledger import RETRIED, words_and_codes
 from fieldwren.model import Observation
-from fieldwren.pixels.reduce import index_columns
-from fieldwren.planner import place_key, scene_key
+from fieldwren.pixels.reduce import measured_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -29,14 +28,7 @@ if TYPE_CHECKING:
 
     Positions = NDArray[np.int64]
 
-__all__ = ["assemble", "measured_columns"]
-
-
-def measured_columns(recipe: Recipe) -> tuple[str, ...]:
-    """Names of the columns that come from pixels, in the row's order."""
-    first = [column for index in recipe.indices for column in index_columns(index.name)]
-    counts = ("n_pixels", "n_clear", "n_interior", "clear_fraction", "cloud_fraction")
-    return (*first, *recipe.bands, *counts)
+__all__ = ["assemble"]
 
 
 def assemble(plan: Plan, rows: pa.Table) -> pa.Table:
@@ -98,12 +90,14 @@ def _ranks(keys: Sequence[object]) -> Positions:
 def _source(plan: Plan, rows: pa.Table) -> Positions:
     """Shape (candidates,): which ledger row is each candidate's, -1 for none."""
     n = len(plan.places)
-    place = _positions(rows, "place_key", {place_key(p): i for i, p in enumerate(plan.places)})
-    scene = _positions(rows, "scene_key", {scene_key(s): i for i, s in enumerate(plan.scenes)})
+    place = _positions(rows, "place_key", plan.place_keys)
+    scene = _positions(rows, "scene_key", plan.scene_keys)
     known = (place >= 0) & (scene >= 0)
     codes = np.where(known, scene * n + place, -1)
-    # Of equal codes the last counts: find it by searching from the right.
-    order = np.argsort(codes, kind="stable")
+    # Of equal codes the last final row counts, else the last failure: search from the right.
+    words, status = words_and_codes(rows, "status")
+    final = ~np.isin(status, [k for k, word in enumerate(words) if word in RETRIED])
+    order = np.lexsort((np.arange(len(codes)), final, codes))
     wanted = plan.scene_at * n + plan.place_at
     wanted[np.isin(plan.scene_at, list(plan.verdicts))] = -2
     at = np.searchsorted(codes[order], wanted, side="right") - 1
@@ -113,8 +107,9 @@ def _source(plan: Plan, rows: pa.Table) -> Positions:
     return np.where((at >= 0) & (codes[found] == wanted), found, -1)
 
 
-def _positions(rows: pa.Table, name: str, known: Mapping[str, int]) -> Positions:
+def _positions(rows: pa.Table, name: str, keys: Sequence[str]) -> Positions:
     """Keys of the ledger's rows to positions; -1 where a key is not known."""
+    known = {key: position for position, key in enumerate(keys)}
     words, codes = words_and_codes(rows, name)
     return np.array([known.get(word, -1) for word in words], np.int64)[codes]
 

@@ -12,8 +12,8 @@ import asyncio
 import math
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +119,7 @@ async def _screen(scene: SceneRead, task: ReadTask, access: Access, meter: Meter
         )
     raster = await _open(scene, "qa", access, meter)
     pixels = _pixels_on(raster.index.transform, task.shapes, screen=None)
-    steps = _disk(task.recipe.dilate / math.sqrt(_pixel_area(raster)))
+    steps = _disk(task.recipe.dilate / _pixel_metres(raster))
     rows, cols = (
         at[None, :] + steps[:, k, None] for k, at in enumerate((pixels.rows, pixels.cols))
     )
@@ -127,6 +127,12 @@ async def _screen(scene: SceneRead, task: ReadTask, access: Access, meter: Meter
     codes = np.full(rows.size, Quality.FILL, dtype=np.uint8)
     codes[inside] = classify(scene.quality, values)
     return replace(pixels, codes=_grown(codes.reshape(rows.shape)))
+
+
+def _pixel_metres(raster: Raster) -> float:
+    """Side of a pixel in metres; a file in degrees has pixels of less than one."""
+    side = math.sqrt(_pixel_area(raster))
+    return side * 111_320 if side < 0.5 else side  # metres of a degree of latitude
 
 
 def _disk(radius: float) -> Positions:
@@ -148,8 +154,7 @@ def _grown(codes: Codes) -> Codes:
 def _pixels_on(transform: Transform, shapes: Shapes, *, screen: _Pixels | None) -> _Pixels:
     """The places' pixels on a raster, with the quality of the screen's pixel at each centre."""
     lattice, row_shift, col_shift = canonical(transform)
-    with _coverage_lock:
-        found = _coverage(_ByKey(shapes), lattice)
+    found = _remembered.weights(shapes, lattice)
     rows, cols = found.rows - np.int64(row_shift), found.cols - np.int64(col_shift)
     codes = np.full(len(rows), Quality.CLEAR, dtype=np.uint8)
     if screen is not None:
@@ -180,26 +185,29 @@ def _quality_at(screen: _Pixels, rows: Positions, cols: Positions) -> Codes:
     return codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ByKey:
-    """Shapes that compare by their key, so that their weights can be remembered."""
+class _Remembered:
+    """Weights by shapes and lattice, those used last, up to a number of bytes; for all threads."""
 
-    shapes: Shapes
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._known: OrderedDict[tuple[str, Transform], Weights] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def __hash__(self) -> int:
-        return hash(self.shapes.key)
+    def weights(self, shapes: Shapes, lattice: Transform) -> Weights:
+        """Coverage weights, computed once for all dates on a lattice."""
+        with self._lock:  # held while computing, so that no two threads compute the same
+            key = shapes.key, lattice
+            found = self._known.pop(key, None) or coverage(shapes, lattice)
+            self._known[key] = found
+            while len(self._known) > 1 and self._size() > self._capacity:
+                self._known.popitem(last=False)
+            return found
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByKey) and self.shapes.key == other.shapes.key
+    def _size(self) -> int:
+        return sum(w.rows.nbytes + w.cols.nbytes + w.weights.nbytes for w in self._known.values())
 
 
-_coverage_lock = threading.Lock()
-
-
-@lru_cache(maxsize=16)
-def _coverage(shapes: _ByKey, lattice: Transform) -> Weights:
-    """Coverage weights, computed once for all dates on a lattice."""
-    return coverage(shapes.shapes, lattice)
+_remembered = _Remembered(128 * 2**20)
 
 
 async def _open(scene: SceneRead, band: str, access: Access, meter: Meter) -> Raster:
@@ -207,7 +215,11 @@ async def _open(scene: SceneRead, band: str, access: Access, meter: Meter) -> Ra
     asset = scene.assets.get(band)
     if asset is None:
         raise ReadError(f"the scene has no {band} band")
-    return await open_raster(access, asset.href, meter)
+    raster = await open_raster(access, asset.href, meter)
+    said, is_so = scene.crs or "", raster.index.crs or ""
+    if said != is_so and said.startswith("EPSG:") and is_so.startswith("EPSG:"):
+        raise ReadError(f"its item says that the scene is in {said}, its {band} file says {is_so}")
+    return raster
 
 
 def _pixel_area(raster: Raster) -> float:

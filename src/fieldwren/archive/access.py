@@ -333,5 +333,10 @@ def read_bytes(
         async with Access(ReadOptions(deadline=deadline), kind) as access:
             return bytes(await access.get(href))
 
-    with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop, as in Jupyter
-        return thread.submit(asyncio.run, read()).result()
+    return run_apart(read())
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop runs already, as in Jupyter."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -11,14 +11,12 @@ import os.path
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
-import pyproj
 import shapely
-from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
 from fieldwren.archive.bands import (
@@ -32,7 +30,7 @@ from fieldwren.archive.bands import (
 from fieldwren.archive.sensors import LOGIN_NEEDED, identify
 from fieldwren.archive.stores import ACCESS, locate
 from fieldwren.errors import OptionError, ReadError
-from fieldwren.geometry import polygonal, split_antimeridian
+from fieldwren.geometry import is_crs, polygonal, split_antimeridian
 from fieldwren.model import Asset, Scene
 
 if TYPE_CHECKING:
@@ -263,16 +261,7 @@ def _crs(properties: Json) -> str | None:
         properties.get("proj:wkt2"),
         json.dumps(projjson) if isinstance(projjson, Mapping) else projjson,
     )
-    return next((str(text) for text in told if text and _is_crs(str(text))), None)
-
-
-@lru_cache(maxsize=1024)
-def _is_crs(text: str) -> bool:
-    try:
-        pyproj.CRS.from_user_input(text)
-    except CRSError:
-        return False
-    return True
+    return next((str(text) for text in told if text and is_crs(str(text))), None)
 
 
 def _footprint(item: Json) -> BaseGeometry:

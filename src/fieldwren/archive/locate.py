@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import pyproj
-from pyproj.exceptions import ProjError
-
-from fieldwren.archive.access import Access, Meter
+from fieldwren.archive.access import Access, Meter, run_apart
 from fieldwren.archive.rasters import open_raster
-from fieldwren.errors import ReadError
+from fieldwren.errors import AccessError, ReadError
+from fieldwren.geometry import is_crs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,35 +18,45 @@ if TYPE_CHECKING:
 
 __all__ = ["with_crs"]
 
+Verdict = tuple[str, str]
+"""Status and reason of the rows of a scene that cannot be placed."""
 
-def with_crs(scenes: Sequence[Scene], options: ReadOptions) -> tuple[Scene, ...]:
-    """The scenes, those without a CRS given that of one of their files, where it can be had."""
-    missing = [s for s in scenes if s.crs is None]
+
+def with_crs(
+    scenes: Sequence[Scene], options: ReadOptions
+) -> tuple[tuple[Scene, ...], dict[int, Verdict]]:
+    """Give the scenes whose items state no CRS that of one of their files.
+
+    Returns:
+        The scenes in their order, and by position the verdict on those that have none still.
+    """
+    missing = [position for position, scene in enumerate(scenes) if scene.crs is None]
     if not missing:
-        return tuple(scenes)
-    found = dict(zip((id(s) for s in missing), asyncio.run(_crs_of(missing, options)), strict=True))
-    return tuple(replace(s, crs=found[id(s)]) if id(s) in found else s for s in scenes)
+        return tuple(scenes), {}
+    located, lost = list(scenes), dict[int, Verdict]()
+    answers = run_apart(_crs_of([scenes[position] for position in missing], options))
+    for position, answer in zip(missing, answers, strict=True):
+        if isinstance(answer, str):
+            located[position] = replace(scenes[position], crs=answer)
+        else:
+            lost[position] = answer
+    return tuple(located), lost
 
 
-async def _crs_of(scenes: Sequence[Scene], options: ReadOptions) -> list[str | None]:
+async def _crs_of(scenes: Sequence[Scene], options: ReadOptions) -> list[str | Verdict]:
     async with Access(options) as access:
         return await asyncio.gather(*(_crs(scene, access) for scene in scenes))
 
 
-async def _crs(scene: Scene, access: Access) -> str | None:
+async def _crs(scene: Scene, access: Access) -> str | Verdict:
     asset = scene.assets.get("qa") or next(iter(scene.assets.values()))
     try:
         raster = await open_raster(access.of(scene.access), asset.href, Meter())
-    except ReadError:
-        return None  # reading the scene will say why
+    except AccessError as error:
+        return "no_access", str(error)
+    except ReadError as error:
+        return "read_error", str(error)
     crs = raster.index.crs
-    return crs if crs and _is_known(crs) else None
-
-
-@lru_cache(maxsize=256)
-def _is_known(crs: str) -> bool:
-    try:
-        pyproj.Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
-    except ProjError:
-        return False
-    return True
+    if crs and is_crs(crs):
+        return crs
+    return "read_error", "neither its item nor its files say in which CRS it is"

@@ -68,7 +68,9 @@ def search(
     for item, base_href in _items(source, query, problems.note):
         scene = _scene(item, source, base_href, problems.note)
         if scene and query.wants(scene.datetime) and (not wanted or scene.collection in wanted):
-            found.setdefault((scene.collection, scene.id), scene)
+            first = found.setdefault((scene.collection, scene.id), scene)
+            if first.assets != scene.assets:
+                problems.note(scene.id, "is listed twice with different files; the first counts")
             if on_progress:
                 on_progress(len(found))
     scenes = _near(list(found.values()), query)

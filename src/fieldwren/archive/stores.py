@@ -192,9 +192,9 @@ def _locate_file(href: str, path: str, kind: str) -> Location:
 
 def _locate_s3(href: str, bucket: str, key: str = "") -> Location:
     if not bucket or not key:
-        raise ReadError(f"{href}: an s3 href needs a bucket and a key", href=href)
+        raise ReadError(f"{public_href(href)}: an s3 href needs a bucket and a key", href=href)
     rule = next((r for r in ACCESS.values() if bucket in r.buckets), ACCESS[""])
-    return Location(href=href, scheme="s3", root=bucket, path=key, rule=rule)
+    return Location(href=public_href(href), scheme="s3", root=bucket, path=key, rule=rule)
 
 
 def _locate_http(href: str, kind: str) -> Location:

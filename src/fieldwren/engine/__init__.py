@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-__all__ = ["ENGINES", "executor"]
+__all__ = ["ENGINES", "check_engine", "executor"]
 
 ENGINES: Final[Mapping[str, Callable[..., Executor]]] = {"local": local_executor}
 """Engines by name."""
+
+
+def check_engine(name: str) -> None:
+    """Refuse an unknown engine.
+
+    Raises:
+        OptionError: there is no such engine.
+    """
+    if name not in ENGINES:
+        raise OptionError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
 
 
 def executor(name: str = "local", *, workers: int = 0) -> Executor:
@@ -30,6 +40,5 @@ def executor(name: str = "local", *, workers: int = 0) -> Executor:
     Raises:
         OptionError: there is no such engine.
     """
-    if name not in ENGINES:
-        raise OptionError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
+    check_engine(name)
     return ENGINES[name](workers=workers)

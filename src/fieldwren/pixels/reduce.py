@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.uint8]
 
-__all__ = ["Rows", "index_columns", "reduce", "rejects"]
+__all__ = ["Rows", "index_columns", "measured_columns", "reduce", "rejects"]
 
 STATISTICS: Final = ("median", "std", "min", "max", "p10", "p90")
 _ALWAYS_REJECTED: Final = frozenset({Quality.FILL, Quality.SATURATED, Quality.INVALID})
@@ -138,6 +138,13 @@ def index_columns(name: str) -> tuple[str, ...]:
     return (name, *(f"{name}_{s}" for s in STATISTICS), f"{name}_interior")
 
 
+def measured_columns(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the columns that come from pixels, in the row's order."""
+    first = [column for index in recipe.indices for column in index_columns(index.name)]
+    counts = ("n_pixels", "n_clear", "n_interior", "clear_fraction", "cloud_fraction")
+    return (*first, *recipe.bands, *counts)
+
+
 def _band_columns(
     bands: Mapping[str, Floats],
     *,
@@ -196,6 +203,8 @@ def _verdicts(
 
 def _reason(clear_fraction: float, parts: Mapping[str, float]) -> str:
     """Such as "12% of the place is clear: cloud 80%, shadow 8%"."""
+    if not any(parts.values()):
+        return "no pixel of the scene lies on the place"
     total = sum(parts.values()) / max(1e-12, 1.0 - clear_fraction)
     named = sorted(((v / total, k) for k, v in parts.items() if v > 0.005 * total), reverse=True)
     clear = f"{clear_fraction:.0%} of the place is clear" if clear_fraction > 0 else "nothing clear"
