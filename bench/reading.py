@@ -32,6 +32,7 @@ from range_server import RangeServer
 WIDTH, HEIGHT, PIXEL = 7611, 7771, 30.0
 TRANSFORM = (PIXEL, 0.0, 460_185.0, 0.0, -PIXEL, 4_264_215.0)
 EPSG, SCENES, BANDS = 32610, 20, ("red", "nir", "qa")
+IN_FLIGHT = 64
 SCALE, OFFSET, CLEAR = 2.75e-5, -0.2, 21824
 TUNED = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--method", choices=["rasterio", "fieldwren"])
     parser.add_argument("--places", type=int, default=1)
     parser.add_argument("--url")
-    parser.add_argument("--files", type=int, default=32)
+    parser.add_argument("--files", type=int, default=IN_FLIGHT)
     parser.add_argument("--cache")
     options = parser.parse_args()
     if options.method:
@@ -181,7 +182,7 @@ def by_fieldwren(areas, options):
         )
         for k in range(0, SCENES, size)
     ]
-    limits = ReadOptions(files=options.files, header_cache=options.cache)
+    limits = ReadOptions(files=options.files // workers, header_cache=options.cache)
 
     def run():
         with executor("local", workers=workers) as engine:
@@ -286,13 +287,13 @@ def head(title: str) -> None:
 
 def one(server: RangeServer) -> None:
     for latency in (0.03, 0.1):
-        head(f"1 polygon x {SCENES} scenes, {latency * 1000:.0f} ms, 32 in flight")
-        compare(server, 1, latency, 32, 5)
+        head(f"1 polygon x {SCENES} scenes, {latency * 1000:.0f} ms, {IN_FLIGHT} in flight")
+        compare(server, 1, latency, IN_FLIGHT, 5)
 
 
 def many(server: RangeServer) -> None:
-    head(f"200 polygons x {SCENES} scenes, 30 ms, 32 in flight")
-    compare(server, 200, 0.03, 32, 3)
+    head(f"200 polygons x {SCENES} scenes, 30 ms, {IN_FLIGHT} in flight")
+    compare(server, 200, 0.03, IN_FLIGHT, 3)
 
 
 def scale(server: RangeServer) -> None:
@@ -300,7 +301,7 @@ def scale(server: RangeServer) -> None:
     server.set(latency=0.03, bandwidth=80e6)
     first = None
     for places in (200, 1000, 10_000):
-        row = child(server, "fieldwren", places, 32)
+        row = child(server, "fieldwren", places, IN_FLIGHT)
         first = first or row["wall"]
         show(f"{places} polygons", row, row["wall"] / first)
 

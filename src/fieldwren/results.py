@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,8 +155,16 @@ class Results:
         write_json(folder / "receipt.json", self.receipt)
 
     def _repr_html_(self) -> str:
-        """A table per place, for notebooks."""
-        return self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
+        """A line of facts and a table per place, for notebooks."""
+        counts = self.table["status"].value_counts()
+        said = ", ".join(f"{n:,} {escape(status)}" for status, n in counts.items())
+        archive = self.receipt.get("archive", {})
+        made_up = " (simulated)" if archive.get("simulated") else ""
+        line = (
+            f"{len(self.table):,} rows from {escape(str(archive.get('name', '')))}{made_up}: {said}"
+        )
+        table = self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
+        return f"<p>{line}</p>{table}"
 
     def _id(self, place: str | Place) -> str:
         return self._place(place).id
