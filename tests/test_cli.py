@@ -123,12 +123,40 @@ def test_what_cannot_be_used_gives_status_2_and_one_line(archive, arguments, wor
     assert words in line
 
 
-def test_a_bad_place_costs_only_itself(archive, tmp_path, capsys):
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_a_bad_place_costs_only_itself_and_is_always_named(archive, tmp_path, capsys, quiet):
     path = tmp_path / "mixed.geojson"
     bad = {"type": "Feature", "id": "bad", "geometry": None, "properties": {}}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [field("a"), bad]}))
-    assert run("run", path, "--archive", archive, "--out", "out") == 0
-    assert "bad" in capsys.readouterr().err
+    assert run("run", path, "--archive", archive, "--out", "out", *quiet) == 0
+    assert "not used: mixed.geojson, place 2 ('bad')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "1,2", "PLACES"], "is a file: give one file alone"),
+        (["run", ""], "empty"),
+        (["run", "PLACES", "--out", ""], "--out"),
+        (["run", "PLACES", "--out", "/proc/none"], "cannot be written"),
+        (["run", "PLACES", "--out", "obstructed"], "obstructed"),
+        (["run", "1,2", "--archive", "demo", "--sensor", "sentinel-2"], "landsat only"),
+        (["chip", "x", "--bbox", "1,2,3,4", "--out", "x.jpg"], ".png or .tif"),
+        (["chip", "x", "--bbox", "-180,-90,180,90", "--out", "x.png"], "degrees wide"),
+    ],
+)
+def test_what_would_be_lost_is_refused(archive, places, tmp_path, arguments, words, capsys):
+    (tmp_path / "obstructed" / "observations.csv").mkdir(parents=True)
+    given = [places if a == "PLACES" else a for a in arguments]
+    known = [] if "--archive" in arguments else ["--archive", archive]
+    assert run(*given, *known, "-q") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert words in line
+
+
+def test_no_scene_is_said(archive, places, capsys):
+    assert run("run", places, "--archive", archive, "--since", "2030", "--out", "out", "-q") == 0
+    assert "has no scene of these places between these dates" in capsys.readouterr().err
 
 
 def test_a_chip_is_a_picture_for_people_and_a_geotiff_for_programs(archive, tmp_path, capsys):

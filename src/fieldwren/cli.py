@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,12 +29,14 @@ __all__ = ["main"]
 _FAILED: Final = 1
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130
+_WIDEST: Final = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args([_shielded(a) for a in given])
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # our own messages say it once
     from fieldwren.screen import Screen  # noqa: PLC0415 - rich is slow to import
 
     with Screen(quiet=options.quiet) as screen:
@@ -43,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except OSError as error:  # a folder that cannot be written, a full disk
+            message, status = f"{error.filename or 'a file'}: {error.strerror}", _UNUSABLE
         except KeyboardInterrupt:
             message, status = "interrupted; the same command goes on where it stopped", _INTERRUPTED
     print(f"fieldwren: {message}", file=sys.stderr)
@@ -57,27 +63,29 @@ def _shielded(argument: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fieldwren",
+        allow_abbrev=False,
         description="Places in, a vegetation-index time series you can trust out.",
     )
     parser.add_argument("--version", action="version", version=f"fieldwren {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     job, shown = _job_options(), _shown_options()
 
-    run = commands.add_parser("run", parents=[job, shown], help="observe places")
+    add = partial(commands.add_parser, allow_abbrev=False)
+    run = add("run", parents=[job, shown], help="observe places")
     run.add_argument("--out", metavar="DIR", default="fieldwren-out", help="folder of the results")
     run.set_defaults(command=_run)
-    plan = commands.add_parser("plan", parents=[job, shown], help="what run would read, and cost")
+    plan = add("plan", parents=[job, shown], help="what run would read, and cost")
     plan.add_argument("--out", metavar="DIR", help="leave out what this folder holds already")
     plan.set_defaults(command=_plan)
-    scenes = commands.add_parser("scenes", parents=[job, shown], help="list the scenes found")
+    scenes = add("scenes", parents=[job, shown], help="list the scenes found")
     scenes.add_argument("--out", help=argparse.SUPPRESS)
     scenes.set_defaults(command=_scenes)
-    demo = commands.add_parser("demo", parents=[shown], help="four places, simulated, offline")
+    demo = add("demo", parents=[shown], help="four places, simulated, offline")
     demo.add_argument("--out", metavar="DIR", default="fieldwren-demo", help="folder of results")
     demo.set_defaults(command=_demo)
-    chip = commands.add_parser("chip", parents=[shown], help="picture of one scene")
+    chip = add("chip", parents=[shown], help="picture of one scene")
     _chip_options(chip)
-    doctor = commands.add_parser("doctor", parents=[shown], help="what is installed and reachable")
+    doctor = add("doctor", parents=[shown], help="what is installed and reachable")
     doctor.set_defaults(command=_doctor)
     return parser
 
@@ -164,6 +172,11 @@ def _places(options: argparse.Namespace) -> Any:
     from fieldwren.places import read_places  # noqa: PLC0415 - shapely is slow to import
 
     given = [p.strip() for p in options.places]
+    if not all(given):
+        raise OptionError("PLACES holds an empty text: give a file, or points as lon,lat")
+    files = [p for p in given if Path(p).exists()]
+    if files and len(given) > 1:
+        raise OptionError(f"{files[0]} is a file: give one file alone, or points only")
     source = given[0] if len(given) == 1 else given
     return read_places(
         source, id_field=options.id_field, name_field=options.name_field, crs=options.crs
@@ -187,6 +200,8 @@ def _print_json(value: object) -> None:
 def _run(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren import pipeline  # noqa: PLC0415 - heavy
 
+    if not options.out.strip():
+        raise OptionError("--out needs the name of a folder")
     return _observe(
         options, screen, lambda: pipeline.observe(out=options.out, **_job(options, screen))
     )
@@ -252,7 +267,9 @@ def _plan(options: argparse.Namespace, screen: Screen) -> int:
 def _scenes(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren import pipeline  # noqa: PLC0415 - heavy
 
-    scenes = pipeline.search(**_job(options, screen)).scenes
+    found = pipeline.search(**_job(options, screen)).scenes
+    most = 100.0 if options.max_cloud is None else options.max_cloud
+    scenes = [s for s in found if s.cloud_cover is None or s.cloud_cover <= most]
     screen.close()
     if options.json:
         _print_json(
@@ -280,7 +297,9 @@ def _scenes(options: argparse.Namespace, screen: Screen) -> int:
 def _chip(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren import pipeline  # noqa: PLC0415 - heavy
 
-    box = _box(options.bbox)
+    box, ending = _box(options.bbox), Path(options.out).suffix.lower()
+    if ending not in {".png", ".tif", ".tiff"}:
+        raise OptionError(f"--out {options.out}: end it with .png or .tif")
     written = pipeline.chip(
         options.scene, box, Path(options.out), progress=screen, **_settings_of(options)
     )
@@ -299,6 +318,8 @@ def _box(text: str) -> tuple[float, float, float, float]:
         raise OptionError(f"--bbox {text.strip()}: give west,south,east,north in degrees") from None
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise OptionError(f"--bbox {text.strip()}: west < east and south < north, in degrees")
+    if max(east - west, north - south) > _WIDEST:
+        raise OptionError(f"--bbox {text.strip()}: at most {_WIDEST} degrees wide and high")
     return west, south, east, north
 
 

@@ -17,9 +17,9 @@ __all__ = ["file_name", "replace_file", "write_json"]
 def file_name(place_id: str) -> str:
     """A safe file name of a place's id; ids that needed a change get a hash, so none collide."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", place_id).strip(".")[:80]
-    if safe == place_id:
+    if safe == place_id.lower():  # some file systems do not tell A from a
         return safe
-    return f"{safe}-{hashlib.blake2b(place_id.encode(), digest_size=4).hexdigest()}"
+    return f"{safe or 'place'}-{hashlib.blake2b(place_id.encode(), digest_size=4).hexdigest()}"
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -91,7 +91,11 @@ def observe(
         _check_memory(planned)
         with clock("reading"):
             timing = _read(planned, ledger, job.settings, progress)
-        table = assemble(planned, ledger.table())
+        rows = ledger.table()
+        table = assemble(planned, rows)
+        if rows.num_rows > table.num_rows:
+            words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
+            progress(Event(phase="reading", note=words))
     results = Results(
         places=planned.places,
         rows=table,
@@ -225,8 +229,10 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     recipe = make_recipe(settings)
     check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
-    for note in (*known.problems, *known.notes):
-        progress(Event(phase="places", note=str(note)))
+    for problem in known.problems:
+        progress(Event(phase="places", note=f"not used: {problem}", warning=True))
+    for note in known.notes:
+        progress(Event(phase="places", note=note))
     with clock("archive"):
         source = _source(settings, progress)
     with clock("searching"):
@@ -240,6 +246,9 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
         scenes, lost = with_crs(found.scenes, read_options(settings))
     for problem in found.problems:
         progress(Event(phase="searching", note=problem))
+    if not scenes:
+        words = f"{source.name} has no scene of these places between these dates"
+        progress(Event(phase="searching", note=words, warning=True))
     _check_bands(scenes, recipe)
     return _Job(
         asked=asked, recipe=recipe, places=known, found=replace(found, scenes=scenes), lost=lost
@@ -305,7 +314,7 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
     function = partial(observe_task, options=read_options(settings))
     total, done, timing = sum(len(t.scenes) for t in planned.tasks), 0, Timing()
     progress(Event(phase="reading", done=0, total=total))
-    if not total:
+    if not total and len(planned.place_at):
         words = f"nothing new: all {len(planned.place_at):,} rows are there already"
         progress(Event(phase="reading", note=words))
     workers = _workers(settings)
@@ -379,12 +388,14 @@ def _receipt(
     job: _Job, planned: Plan, table: pa.Table, timing: Timing, clock: _Clock
 ) -> dict[str, Any]:
     """The facts of a run: from where, how, at what cost, with what outcome."""
+    source = job.found.source
     return {
         "started": clock.started.isoformat(timespec="seconds"),
         "archive": {
-            "name": job.found.source.name,
-            "reason": job.found.source.reason,
-            "simulated": any(s.simulated for s in planned.scenes),
+            "name": source.name,
+            "reason": source.reason,
+            "simulated": job.found.source.kind == "demo"
+            or any(s.simulated for s in planned.scenes),
             "collections": sorted({s.collection for s in planned.scenes}),
         },
         "arguments": _arguments(job.asked),

@@ -37,8 +37,36 @@ Source = str | os.PathLike[str] | Place | BaseGeometry | Mapping[str, Any] | Ite
 """What :func:`fieldwren.read_places` reads."""
 
 _GEOMETRY = ("wkt", "geometry", "geom", "thegeom", "wkb", "wkbgeometry", "geo", "geojson")
-_X = ("lon", "lng", "long", "longitude", "longitud", "x", "easting", "east", "pointx", "xcoord")
-_Y = ("lat", "latitude", "latitud", "y", "northing", "north", "pointy", "ycoord")
+_X = (
+    "lon",
+    "lng",
+    "long",
+    "longitude",
+    "longitud",
+    "x",
+    "easting",
+    "east",
+    "pointx",
+    "xcoord",
+    "laenge",
+    "länge",
+    "laengengrad",
+    "längengrad",
+    "rechtswert",
+)
+_Y = (
+    "lat",
+    "latitude",
+    "latitud",
+    "y",
+    "northing",
+    "north",
+    "pointy",
+    "ycoord",
+    "breite",
+    "breitengrad",
+    "hochwert",
+)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _POINT = re.compile(rf"(?:(?P<name>.*\S)\s*=)?\s*(?P<x>{_NUMBER})\s*,\s*(?P<y>{_NUMBER})\s*")
 

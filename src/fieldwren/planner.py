@@ -72,6 +72,12 @@ class Plan:
     estimate: Estimate
     """What the tasks will cost."""
 
+    def __repr__(self) -> str:
+        return (
+            f"<Plan: {len(self.places)} places, {len(self.scenes)} scenes, "
+            f"{len(self.place_at)} rows, {len(self.tasks)} tasks, {self.estimate}>"
+        )
+
 
 def scene_key(scene: Scene) -> str:
     """Identity of a scene's pixels and of how their numbers are understood."""

@@ -20,6 +20,8 @@ class Event:
     """Units there are; 0 where that is not known."""
     note: str = ""
     """A fact worth telling once, such as which archive was chosen and why."""
+    warning: bool = False
+    """Whether the note must be told even where little is wanted: something was left out."""
 
 
 class Progress(Protocol):

@@ -47,6 +47,10 @@ class Results:
     index: str = "ndvi"
     """The index that plots and maps show."""
 
+    def __repr__(self) -> str:
+        counts = self.table["status"].value_counts().to_dict()
+        return f"<Results: {len(self.places)} places, {self.rows.num_rows} rows: {counts}>"
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per place and scene; the columns of ``model.Observation``."""
@@ -157,7 +161,7 @@ class Results:
     def _repr_html_(self) -> str:
         """A line of facts and a table per place, for notebooks."""
         counts = self.table["status"].value_counts()
-        said = ", ".join(f"{n:,} {escape(status)}" for status, n in counts.items())
+        said = ", ".join(f"{n:,} {escape(str(status))}" for status, n in counts.items())
         archive = self.receipt.get("archive", {})
         made_up = " (simulated)" if archive.get("simulated") else ""
         line = (

@@ -38,6 +38,7 @@ class Screen:
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self.out = Console(highlight=False)
+        self._errors = Console(stderr=True, highlight=False) if quiet else self.console
         self._bars = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(bar_width=32),
@@ -70,7 +71,8 @@ class Screen:
     def __call__(self, event: Event, /) -> None:
         """Show an event. Notes are untrusted text: no markup is read in them."""
         if event.note:
-            self._bars.console.print(Text(f"{event.phase}: {event.note}"))
+            console = self._errors if event.warning else self._bars.console
+            console.print(Text(f"{event.phase}: {event.note}"), soft_wrap=True)
             return
         if event.phase not in self._tasks:
             self._finish()

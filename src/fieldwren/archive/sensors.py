@@ -385,12 +385,15 @@ def resolve_archive(
         OptionError: There is no such archive, sensor or file.
     """
     if archive == "demo":
+        if sensor != "landsat":
+            raise OptionError(f"--archive demo has landsat only, not {sensor}: leave out --sensor")
         return Source(
             name="demo",
             kind="demo",
             href="",
             local=True,
             access="local",
+            collections=tuple(collections),
             reason="simulated scenes, made on this machine without network",
         )
     if archive is None:

@@ -36,6 +36,9 @@ class SearchResult:
     problems: tuple[str, ...]
     """Sentences about items that could not be used, or that are doubtful; one per reason."""
 
+    def __repr__(self) -> str:
+        return f"<SearchResult: {len(self.scenes)} scenes of {self.source.name}>"
+
 
 def search(
     source: Source,

@@ -32,6 +32,10 @@ _ALWAYS_REJECTED: Final = frozenset({Quality.FILL, Quality.SATURATED, Quality.IN
 """What is no measurement is rejected whatever the mask."""
 
 
+_NAMES: Final = {Quality.CLOUD_EDGE: "cloud edge", Quality.CIRRUS: "cirrus"}
+"""In a reason what the status calls cloud is told apart."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """The measured part of one row per place."""
@@ -196,7 +200,7 @@ def _verdicts(
             reasons.append(None)
             continue
         statuses.append("low_coverage" if fraction > 0 else kinds[worst[place]])
-        parts = dict(zip(kinds, by_kind[place].tolist(), strict=True))
+        parts = {_NAMES.get(q, STATUS_OF[q]): area[place, q] for q in causes}
         reasons.append(_reason(fraction, parts))
     return tuple(statuses), tuple(reasons)
 

@@ -104,7 +104,11 @@ LANES: Final = (
         statuses=frozenset({"saturated", "invalid", "suspect"}),
         colour="#b8608f",
     ),
-    Lane(label="not read", statuses=frozenset({"read_error", "no_access"}), colour=OUTLIER),
+    Lane(
+        label="not read",
+        statuses=frozenset({"read_error", "no_access", "no_band"}),
+        colour=OUTLIER,
+    ),
 )
 """In the order in which they are drawn. Duplicates have none; what keeps its value is a point."""
 
