@@ -103,10 +103,7 @@ def test_a_lost_file_costs_its_rows_and_is_tried_again(tmp_path):
 
 
 def test_overlapping_rows_of_one_pass_count_once(tmp_path):
-    def add_neighbour(number, item):
-        del number, item
-
-    archive = write_archive(tmp_path / "a", scenes=2, nothing=add_neighbour)
+    archive = write_archive(tmp_path / "a", scenes=2)
     collection = json.loads(archive.read_text())
     later = START + timedelta(seconds=24)
     collection["features"].append(write_scene(tmp_path / "a", 7, CLOUD, moment=later, row=34))

@@ -10,7 +10,7 @@ import numpy as np
 import pyproj
 
 from fieldwren.archive.access import Access, Meter, run_apart
-from fieldwren.archive.rasters import open_raster
+from fieldwren.archive.rasters import on_image, open_raster
 from fieldwren.errors import OptionError, ReadError
 from fieldwren.pixels.calibrate import calibrate
 from fieldwren.pixels.indices import evaluate
@@ -116,7 +116,7 @@ async def _sample(
     """Values at the centres of another raster's pixels, and which of these lie on the raster."""
     if raster.index.transform != lattice.index.transform:
         rows, cols = positions_on(rows, cols, lattice.index.transform, raster.index.transform)
-    inside = (rows >= 0) & (rows < raster.index.height) & (cols >= 0) & (cols < raster.index.width)
+    inside = on_image(raster.index, rows, cols)
     return await raster.sample(rows[inside], cols[inside]), inside
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fieldwren.model import Recipe, SceneRead, Shapes
+    from fieldwren.model import ReadTask, Recipe, SceneRead, Shapes
 
 __all__ = ["Estimate", "Group", "estimate"]
 
@@ -95,13 +95,15 @@ class Estimate:
     """Requester-pays charges outside the bucket's region; 0 where the archive is free."""
 
 
-def estimate(groups: Sequence[Group], recipe: Recipe, *, n_tasks: int, workers: int) -> Estimate:
+def estimate(
+    groups: Sequence[Group], recipe: Recipe, *, tasks: Sequence[ReadTask], workers: int
+) -> Estimate:
     """Estimate the cost of reading groups of scenes.
 
     Args:
         groups: scenes and the places on them.
         recipe: which bands are read.
-        n_tasks: number of tasks the groups are cut into.
+        tasks: what the groups are cut into.
         workers: tasks that run at the same time.
     """
     requests = received = charged_requests = charged_bytes = 0
@@ -115,11 +117,11 @@ def estimate(groups: Sequence[Group], recipe: Recipe, *, n_tasks: int, workers: 
         if group.scenes[0].access == "usgs-landsat":
             charged_requests, charged_bytes = charged_requests + gets, charged_bytes + int(size)
     waiting = 4 * _LATENCY * bool(requests) + requests * _LATENCY / _IN_FLIGHT
-    pixels = max((g.pixels for g in groups), default=0.0)
-    at_once = max(pixels, min(24 * pixels, 1.5e6))  # as the planner cuts tasks
+    pixels = {group.shapes.key: group.pixels for group in groups}
+    at_once = max((len(t.scenes) * pixels[t.shapes.key] for t in tasks), default=0.0)
     return Estimate(
         scenes=len({s.key for g in groups for s in g.scenes}),
-        tasks=n_tasks,
+        tasks=len(tasks),
         requests=requests,
         bytes=received,
         seconds=round(waiting + received / _BANDWIDTH + received / _INFLATE / workers, 1),

@@ -175,7 +175,7 @@ def chip(
             f"{job.found.source.name} lists no scene {scene_id} on this box: "
             "`fieldwren scenes` prints those it has"
         )
-    picture = read_chip(scene, box, job.recipe, read_options(job.settings))
+    picture = read_chip(scene, box, job.recipe, _read_options(job.settings))
     return write_chip(picture, Path(out), scene=scene, index=job.recipe.indices[0].name)
 
 
@@ -226,7 +226,7 @@ class _Job:
 def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     """Read the places, choose the archive, find the scenes."""
     settings = asked.settings
-    recipe = make_recipe(settings)
+    recipe = _recipe(settings)
     check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
     for problem in known.problems:
@@ -243,7 +243,7 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
             until=asked.until,
             on_progress=lambda n: progress(Event(phase="searching", done=n)),
         )
-        scenes, lost = with_crs(found.scenes, read_options(settings))
+        scenes, lost = with_crs(found.scenes, _read_options(settings))
     for problem in found.problems:
         progress(Event(phase="searching", note=problem))
     if not scenes:
@@ -259,7 +259,10 @@ def _check_bands(scenes: Sequence[Scene], recipe: Recipe) -> None:
     """Refuse a recipe for which no scene has the bands."""
     missing = [missing_bands(scene, recipe) for scene in scenes]
     if missing and all(missing):
-        raise OptionError(f"none of the {len(scenes)} scenes has a {' and a '.join(missing[0])}")
+        raise OptionError(
+            f"none of the {len(scenes)} scenes has a {' and a '.join(missing[0])}: "
+            "choose another --index, --sensor or --collection"
+        )
 
 
 def _source(settings: Settings, progress: Progress) -> Source:
@@ -275,7 +278,7 @@ def _source(settings: Settings, progress: Progress) -> Source:
     return replace(source, href=str(folder / "items.json"))
 
 
-def make_recipe(settings: Settings) -> Recipe:
+def _recipe(settings: Settings) -> Recipe:
     """What is computed from pixels by these settings.
 
     Raises:
@@ -292,7 +295,7 @@ def make_recipe(settings: Settings) -> Recipe:
     )
 
 
-def read_options(settings: Settings) -> ReadOptions:
+def _read_options(settings: Settings) -> ReadOptions:
     """What one worker may use of this machine."""
     in_flight = settings.megabytes_in_flight * 2**20 // _workers(settings)
     return ReadOptions(
@@ -311,7 +314,7 @@ def _workers(settings: Settings) -> int:
 def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress) -> Timing:
     """Run the plan's tasks on the engine, each into the ledger as it ends."""
     keys = dict(zip((p.id for p in planned.places), planned.place_keys, strict=True))
-    function = partial(observe_task, options=read_options(settings))
+    function = partial(observe_task, options=_read_options(settings))
     total, done, timing = sum(len(t.scenes) for t in planned.tasks), 0, Timing()
     progress(Event(phase="reading", done=0, total=total))
     if not total and len(planned.place_at):
@@ -394,8 +397,7 @@ def _receipt(
         "archive": {
             "name": source.name,
             "reason": source.reason,
-            "simulated": job.found.source.kind == "demo"
-            or any(s.simulated for s in planned.scenes),
+            "simulated": source.kind == "demo" or any(s.simulated for s in planned.scenes),
             "collections": sorted({s.collection for s in planned.scenes}),
         },
         "arguments": _arguments(job.asked),

@@ -152,7 +152,7 @@ def make_plan(
         scene_keys=scene_keys,
         verdicts=verdicts,
         tasks=tasks,
-        estimate=estimate(groups, recipe, n_tasks=len(tasks), workers=workers),
+        estimate=estimate(groups, recipe, tasks=tasks, workers=workers),
     )
 
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldwren.archive.access import Access, Meter
-from fieldwren.archive.rasters import Picks, Raster, open_raster, plan_picks
+from fieldwren.archive.rasters import Picks, Raster, on_image, open_raster, plan_picks
 from fieldwren.errors import AccessError, ReadError
 from fieldwren.model import Done, Failed
 from fieldwren.pixels.calibrate import calibrate
 from fieldwren.pixels.coverage import Weights, coverage
 from fieldwren.pixels.lattice import Transform, canonical, positions_on
-from fieldwren.pixels.masks import Quality, classify
+from fieldwren.pixels.masks import ENCODINGS, Quality, classify
 from fieldwren.pixels.reduce import reduce, rejects
 from fieldwren.pixels.tiff import TiffIndex
 
@@ -83,7 +83,8 @@ async def _read_scene(scene: SceneRead, task: ReadTask, access: Access, meter: M
     """Screen the places by the quality band, read the bands of what is clear, reduce."""
     rejected = rejects(task.recipe.mask)
     pixels = await _screen(scene, task, access, meter)
-    if pixels is not None and rejected[pixels.codes].all():
+    overcast = pixels is not None and bool(rejected[pixels.codes].all())
+    if pixels is not None and overcast and not ENCODINGS[scene.quality or ""].coarser:
         return _done(scene, pixels, {}, task.recipe, meter)
     names = task.recipe.bands
     opened = await asyncio.gather(*(_open(scene, name, access, meter) for name in names))
@@ -91,6 +92,8 @@ async def _read_scene(scene: SceneRead, task: ReadTask, access: Access, meter: M
     finest = min(opened, key=_pixel_area).index.transform
     if pixels is None or pixels.transform != finest:
         pixels = _pixels_on(finest, task.shapes, screen=pixels)
+    if overcast:  # the headers were needed, so that the row counts the same pixels as others do
+        return _done(scene, pixels, {}, task.recipe, meter)
     pixels, bands = await _reflectances(scene, rasters, pixels, ~rejected[pixels.codes])
     return _done(scene, pixels, bands, task.recipe, meter)
 
@@ -123,10 +126,10 @@ async def _screen(scene: SceneRead, task: ReadTask, access: Access, meter: Meter
     rows, cols = (
         at[None, :] + steps[:, k, None] for k, at in enumerate((pixels.rows, pixels.cols))
     )
-    values, inside = await _sample(raster, rows.ravel(), cols.ravel())
-    codes = np.full(rows.size, Quality.FILL, dtype=np.uint8)
-    codes[inside] = classify(scene.quality, values)
-    return replace(pixels, codes=_grown(codes.reshape(rows.shape)))
+    inside = on_image(raster.index, rows, cols)
+    codes = np.full(rows.shape, Quality.FILL, dtype=np.uint8)
+    codes[inside] = classify(scene.quality, await raster.sample(rows[inside], cols[inside]))
+    return replace(pixels, codes=_grown(codes))
 
 
 def _pixel_metres(raster: Raster) -> float:
@@ -228,14 +231,6 @@ def _pixel_area(raster: Raster) -> float:
     return abs(a * e - b * d)
 
 
-async def _sample(
-    raster: Raster, rows: Positions, cols: Positions
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Values of the positions that lie on the raster, and which those are, shape (m,)."""
-    inside = (rows >= 0) & (rows < raster.index.height) & (cols >= 0) & (cols < raster.index.width)
-    return await raster.sample(rows[inside], cols[inside]), inside
-
-
 async def _reflectances(
     scene: SceneRead, rasters: Mapping[str, Raster], pixels: _Pixels, clear: NDArray[np.bool_]
 ) -> tuple[_Pixels, dict[str, Floats]]:
@@ -267,7 +262,7 @@ def _picks(file: TiffIndex, pixels: _Pixels, where: Positions) -> tuple[Picks, P
     rows, cols = pixels.rows[where], pixels.cols[where]
     if file.transform != pixels.transform:
         rows, cols = positions_on(rows, cols, pixels.transform, file.transform)
-    inside = (rows >= 0) & (rows < file.height) & (cols >= 0) & (cols < file.width)
+    inside = on_image(file, rows, cols)
     return plan_picks(file, rows[inside], cols[inside]), where[inside]
 
 

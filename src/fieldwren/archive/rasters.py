@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.integer[Any]]
     Use = Callable[[int, memoryview], None]
 
-__all__ = ["Picks", "Raster", "open_raster", "plan_picks"]
+__all__ = ["Picks", "Raster", "on_image", "open_raster", "plan_picks"]
 
 FIRST_READ: Final = 16 * 2**10
 """Bytes of the first request: holds the header of a Landsat band (11.5 KB), as 8 KiB does not."""
@@ -69,6 +69,11 @@ class Picks:
     """Shape (m,): rows within the tile, sorted by tile."""
     tile_cols: NDArray[np.int32]
     """Shape (m,): columns within the tile, sorted by tile."""
+
+
+def on_image(index: TiffIndex, rows: Positions, cols: Positions) -> NDArray[np.bool_]:
+    """Which pixel positions lie on the image, in their shape."""
+    return (rows >= 0) & (rows < index.height) & (cols >= 0) & (cols < index.width)
 
 
 def plan_picks(index: TiffIndex, rows: Positions, cols: Positions) -> Picks:
@@ -310,11 +315,10 @@ async def _all(reads: Sequence[Coroutine[Any, Any, None]]) -> None:
     tasks = [asyncio.ensure_future(read) for read in reads]
     try:
         await asyncio.gather(*tasks)
-    except BaseException:
+    finally:
         for task in tasks:
-            task.cancel()
+            task.cancel()  # does nothing to those that have ended
         await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 async def open_raster(access: Access, asset_href: str, meter: Meter) -> Raster:

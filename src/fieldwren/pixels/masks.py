@@ -51,6 +51,8 @@ class Encoding:
     """Single bits, 0 the lowest; the first of them that is set decides."""
     otherwise: Quality
     """What is left."""
+    coarser: bool = False
+    """Whether its pixels are larger than those of the finest spectral band."""
 
 
 ENCODINGS: Final[Mapping[str, Encoding]] = {
@@ -68,6 +70,7 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
     # 8 and 9 cloud of medium and high probability, 10 thin cirrus. No other value is defined.
     "scl": Encoding(
         size=2**8,
+        coarser=True,  # 20 m, and red 10 m
         classes={
             0: Q.FILL,
             1: Q.SATURATED,
