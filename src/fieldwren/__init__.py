@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fieldwren.errors import (
         AccessError,
         ArchiveError,
+        EngineError,
         FieldwrenError,
         InputError,
         LedgerError,
@@ -41,6 +42,7 @@ __all__ = [
     "AccessError",
     "ArchiveError",
     "Asset",
+    "EngineError",
     "FieldwrenError",
     "Index",
     "InputError",
@@ -68,6 +70,7 @@ _HOMES = {
     "errors": (
         "AccessError",
         "ArchiveError",
+        "EngineError",
         "FieldwrenError",
         "InputError",
         "LedgerError",

@@ -1,8 +1,9 @@
 """Settings: argument, else environment, else file, else default; resolved once.
 
 The environment variable of a setting is its name in capitals after ``FIELDWREN_``
-(``FIELDWREN_WORKERS=8``). The file is TOML, with the settings at its top level: the first that
-exists of ``$FIELDWREN_CONFIG``, ``fieldwren.toml`` in the current folder and
+(``FIELDWREN_WORKERS=8``). The file is TOML, with the settings at its top level and the options of
+an engine in a table of its name (``[lambda]``; in the environment ``FIELDWREN_LAMBDA_REGION``). It
+is the first that exists of ``$FIELDWREN_CONFIG``, ``fieldwren.toml`` in the current folder and
 ``~/.config/fieldwren/config.toml``.
 """
 
@@ -18,7 +19,7 @@ from typing import Any, Final, get_type_hints
 
 from fieldwren.errors import OptionError
 
-__all__ = ["Settings", "resolve"]
+__all__ = ["ENGINE_TABLES", "Settings", "engine_options", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,31 @@ _TYPES: Final = {k: t for k, t in get_type_hints(Settings).items() if k != "orig
 NAMES: Final = tuple(f.name for f in fields(Settings) if f.name != "origins")
 
 
+ENGINE_TABLES: Final = ("dask", "lambda", "lithops", "local")
+"""Tables of the file that hold the options of an engine."""
+
+
+def engine_options(engine: str) -> dict[str, Any]:
+    """The options of an engine that the file and, before it, the environment name.
+
+    Values from the environment are text: the engine knows their types, and refuses what it does
+    not know.
+
+    Args:
+        engine: one of ENGINE_TABLES.
+
+    Raises:
+        OptionError: the file cannot be read, or its table is none.
+    """
+    file, settings = _config_file()
+    table = settings.get(engine, {})
+    if not isinstance(table, dict):
+        raise OptionError(f"{file}: [{engine}] must be a table, not {table!r}")
+    start = f"FIELDWREN_{engine.upper()}_"
+    named = {n.removeprefix(start).lower(): v for n, v in os.environ.items() if n.startswith(start)}
+    return {**table, **{name: value for name, value in named.items() if value}}
+
+
 def resolve(**given: Any) -> Settings:
     """Resolve the settings of a run.
 
@@ -97,7 +123,8 @@ def resolve(**given: Any) -> Settings:
     Raises:
         OptionError: a name is unknown or a value cannot be used; the message says which.
     """
-    file, table = _config_file()
+    file, whole = _config_file()
+    table = {name: value for name, value in whole.items() if name not in ENGINE_TABLES}
     environment = {n: os.environ.get(f"FIELDWREN_{n.upper()}") or None for n in NAMES}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

@@ -9,6 +9,10 @@
     ├── ReadError           the pixels of one scene cannot be read: costs that scene's rows only
     │   ├── AccessError     credentials are missing or refused (status ``no_access``)
     │   └── UnsupportedError    a file layout that this installation cannot decode
+    ├── EngineError         an engine cannot be set up, reached or used
+    │   ├── CloudError      something in the cloud account cannot be made, used or removed
+    │   ├── LostCallError   a call gave no answer: its worker died or ran out of memory
+    │   └── CallTimeoutError    a call ran longer than its engine allows
     └── LedgerError         the folder of results cannot be used
 
 A message is one sentence that names the place, scene, file or option and says what to do. No
@@ -22,9 +26,13 @@ from urllib.parse import urlsplit, urlunsplit
 __all__ = [
     "AccessError",
     "ArchiveError",
+    "CallTimeoutError",
+    "CloudError",
+    "EngineError",
     "FieldwrenError",
     "InputError",
     "LedgerError",
+    "LostCallError",
     "MissingExtraError",
     "OptionError",
     "PlaceError",
@@ -104,6 +112,22 @@ class AccessError(ReadError):
 
 class UnsupportedError(ReadError):
     """The file's layout cannot be decoded by this installation."""
+
+
+class EngineError(FieldwrenError):
+    """An engine cannot be set up, reached or used."""
+
+
+class CloudError(EngineError):
+    """Something in the cloud account cannot be made, used or removed."""
+
+
+class LostCallError(EngineError):
+    """A call gave no answer, also when it was tried again: its worker died."""
+
+
+class CallTimeoutError(EngineError, TimeoutError):
+    """A call ran longer than its engine allows."""
 
 
 class LedgerError(FieldwrenError):

@@ -5,19 +5,22 @@ An engine knows nothing of scenes or pixels: it maps any Python function over an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
-from fieldwren.engine.local import local_executor
+from fieldwren.config import engine_options
 from fieldwren.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from concurrent.futures import Executor
 
 __all__ = ["ENGINES", "check_engine", "executor"]
 
-ENGINES: Final[Mapping[str, Callable[..., Executor]]] = {"local": local_executor}
-"""Engines by name."""
+ENGINES: Final[Mapping[str, str]] = {
+    "local": "fieldwren.engine.local:local_executor",
+}
+"""Engines by name: module and function that makes the executor, imported when it is used."""
 
 
 def check_engine(name: str) -> None:
@@ -30,15 +33,20 @@ def check_engine(name: str) -> None:
         raise OptionError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
 
 
-def executor(name: str = "local", *, workers: int = 0) -> Executor:
+def executor(name: str = "local", **options: Any) -> Executor:
     """Make an executor.
 
     Args:
         name: a key of ENGINES.
-        workers: calls that run at the same time; 0 lets the engine choose.
+        **options: options of the engine; ``workers``, the calls that run at the same time, is one
+            of every engine. What is not given is taken from the environment and the configuration
+            file, see :mod:`fieldwren.config`.
 
     Raises:
-        OptionError: there is no such engine.
+        OptionError: there is no such engine or option.
+        MissingExtraError: the engine needs a library that is not installed.
+        EngineError: the engine cannot be reached.
     """
     check_engine(name)
-    return ENGINES[name](workers=workers)
+    module, _, maker = ENGINES[name].partition(":")
+    return getattr(importlib.import_module(module), maker)(**engine_options(name) | options)
