@@ -1,0 +1,1 @@
+"""The engine on AWS Lambda: thousands of calls at once, without a cluster."""
