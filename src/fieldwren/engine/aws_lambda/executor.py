@@ -296,7 +296,7 @@ class LambdaExecutor(Engine):
                 _log.warning("%s", error)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 

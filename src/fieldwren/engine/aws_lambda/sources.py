@@ -19,6 +19,7 @@ __all__ = ["ROOTS", "worker_sources"]
 ROOTS: Final = (
     "fieldwren.worker",
     "fieldwren.engine.aws_lambda.handler",
+    "fieldwren.engine.base",
     "fieldwren.engine.calls",
     "fieldwren.lab",
 )
