@@ -194,8 +194,8 @@ def _files(folder: Path) -> Iterator[str]:
 def _add(target: Path, files: Mapping[str, Path | bytes]) -> tuple[int, str]:
     """Add files to a zip, the same bytes for the same content: sorted, of one moment and mode.
 
-    Returns their bytes unpacked, and a hash of their content, which does not depend on how well they
-    are compressed.
+    Returns their bytes unpacked, and a hash of their content, which does not depend on how well
+    they are compressed.
     """
     size, digest = 0, hashlib.sha256()
     with zipfile.ZipFile(target, "a") as package:
