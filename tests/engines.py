@@ -1,0 +1,91 @@
+"""Every engine as tests use it: how it is made, and what it cannot do, with the reason."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fieldwren.engine import executor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One engine, or one way to use it."""
+
+    engine: str
+    options: dict = field(default_factory=dict)
+    lacks: dict = field(default_factory=dict)
+    """What it cannot do, by the name of the ability, and why."""
+    chunk: int = 1
+    """Items in one call where there are many: what a call costs decides."""
+
+    def can(self, ability):
+        return ability not in self.lacks
+
+
+KINDS = {
+    "threads": Kind(
+        engine="local",
+        lacks={
+            "lose a worker": "a thread does not die alone: its process does",
+            "refuse what cannot be pickled": "threads share memory, nothing is pickled",
+        },
+    ),
+    "processes": Kind(engine="local", options={"processes": True}),
+    "dask": Kind(engine="dask", chunk=50),
+    "lithops": Kind(
+        engine="lithops",
+        options={"backend": "localhost", "timeout": 30, "patience": 30, "retries": 0},
+        chunk=250,
+    ),
+}
+
+
+def quiet_environment():
+    """The environment of worker processes that tests start."""
+    paths = os.pathsep.join(p for p in sys.path if p)
+    return {**os.environ, "PYTHONPATH": paths, "DASK_LOGGING__DISTRIBUTED": "critical"}
+
+
+class DaskCluster:
+    """A scheduler and workers, each a process started by its command."""
+
+    def __init__(self, folder, workers=2):
+        self.file = folder / "scheduler.json"
+        self.processes = []
+        self._start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
+        self.workers = [
+            self._start("worker", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+            for _ in range(workers)
+        ]
+
+    def _start(self, role, *arguments):
+        command = [sys.executable, "-m", "dask", role, *arguments]
+        process = subprocess.Popen(
+            [*command, "--scheduler-file", str(self.file)],
+            env=quiet_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        while role == "scheduler" and not self.file.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        return process
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(20)
+
+
+@contextmanager
+def made(kind, places, **options):
+    """A new executor of a kind; ``places`` holds what its workers need to be reached."""
+    with executor(kind.engine, **kind.options | places.get(kind.engine, {}) | options) as engine:
+        yield engine
