@@ -20,6 +20,7 @@ __all__ = ["ENGINES", "check_engine", "executor"]
 
 ENGINES: Final[Mapping[str, str]] = {
     "local": "fieldwren.engine.local:local_executor",
+    "lambda": "fieldwren.engine.aws_lambda.executor:lambda_executor",
     "dask": "fieldwren.engine.dask:dask_executor",
     "lithops": "fieldwren.engine.lithops:lithops_executor",
 }

@@ -78,10 +78,14 @@ class Engine(Executor):
         if chunksize < 1:
             raise ValueError("chunksize must be 1 or more")
         if chunksize == 1:
-            return super().map(fn, *iterables, timeout=timeout, **more)
-        each = partial(_call_each, fn)
+            return super().map(self.shared(fn), *iterables, timeout=timeout, **more)
+        each = self.shared(partial(_call_each, fn))
         chunks = _chunks(zip(*iterables, strict=False), chunksize)
         return chain.from_iterable(super().map(each, chunks, timeout=timeout, **more))
+
+    def shared(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as ``map`` submits it, for engines that send it once for all calls."""
+        return fn
 
     def __exit__(
         self,

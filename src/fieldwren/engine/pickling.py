@@ -58,14 +58,19 @@ def loads(data: bytes) -> Any:
     return pickle.loads(data)  # noqa: S301 - both ends are the user's
 
 
-def run_call(data: bytes) -> bytes:
-    """Run a pickled ``(function, args, kwargs)`` and pickle what came of it.
+def run_call(data: bytes, function: bytes | None = None) -> bytes:
+    """Run a pickled call and pickle what came of it.
 
     Whatever the call raises, SystemExit too, is part of the answer: see :func:`outcome`.
+
+    Args:
+        data: pickled ``(function, args, kwargs)``.
+        function: the pickled function, where many calls share it; ``data`` has None in its place.
     """
     try:
-        function, args, kwargs = loads(data)
-        return dumps((True, function(*args, **kwargs)))
+        called, args, kwargs = loads(data)
+        called = called if function is None else loads(function)
+        return dumps((True, called(*args, **kwargs)))
     except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
         return dumps((False, _portable(error), _formatted(error)))
 
