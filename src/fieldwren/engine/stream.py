@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fieldwren.engine import executor as made
+from fieldwren.engine.base import Engine
 from fieldwren.progress import Event, Progress, ignore
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def stream(
         items: any number of items.
         ahead: calls submitted and not yet yielded, at most; bounds the memory of results.
     """
-    left = iter(items)
+    left, sent = iter(items), _sent(executor, function)
     running: dict[Future[Result], Item] = {}
     try:
         while True:
             for item in islice(left, ahead - len(running)):
-                running[executor.submit(function, item)] = item
+                running[executor.submit(sent, item)] = item
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -67,7 +68,8 @@ def map(  # noqa: A001 - what it is called in every language
     """
     used = made(engine, **options) if isinstance(engine, str) else nullcontext(engine)
     with used as executor:
-        futures = [executor.submit(function, item) for item in items]
+        sent = _sent(executor, function)
+        futures = [executor.submit(sent, item) for item in items]
         progress(Event(phase="calls", done=0, total=len(futures)))
         try:
             for done, future in enumerate(as_completed(futures), start=1):
@@ -77,3 +79,8 @@ def map(  # noqa: A001 - what it is called in every language
             for future in futures:
                 future.cancel()
         return [future.result() for future in futures]
+
+
+def _sent(executor: Executor, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """The function as the executor takes it for many calls."""
+    return executor.shared(function) if isinstance(executor, Engine) else function
