@@ -24,7 +24,7 @@ LAYERS = (
     ("model", "config"),
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
-    ("acquisitions", "estimate", "planner", "worker", "chip"),
+    ("acquisitions", "estimate", "planner", "site", "worker", "chip"),
     ("ledger", "table"),
     ("present", "cloud", "lab"),
     ("results", "doctor"),

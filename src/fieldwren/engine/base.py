@@ -42,6 +42,8 @@ class Capacity:
     """Of these, the calls that share a machine and its memory."""
     here: bool
     """Whether they run on this machine."""
+    memory: int = 0
+    """MiB of such a machine; 0 where that is not known."""
 
 
 def capacity(executor: Executor) -> Capacity:

@@ -38,16 +38,22 @@ class RemoteTraceback(Exception):  # noqa: N818 - the cause of an error, shown a
         return f'\n"""\n{self.args[0]}"""'
 
 
-def dumps(value: object) -> bytes:
-    """Pickle a value, with functions and classes of the user's own modules by value.
+def dumps(value: object, *, whole: bool = True) -> bytes:
+    """Pickle a value.
+
+    Args:
+        value: anything.
+        whole: functions and classes of the user's own modules by value; False: only of those that
+            cannot be imported here.
 
     Raises:
         MissingExtraError: cloudpickle is not installed.
         EngineError: something in the value cannot be pickled.
     """
     cloudpickle = _cloudpickle()
+    own = _own_modules(len(sys.modules), next(reversed(sys.modules))) if whole else ()
     try:
-        with _by_value(_own_modules(len(sys.modules), next(reversed(sys.modules)))):
+        with _by_value(own):
             return cloudpickle.dumps(value, protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(f"cannot be sent to another process: {error}") from error
@@ -70,9 +76,9 @@ def run_call(data: bytes, function: bytes | None = None) -> bytes:
     try:
         called, args, kwargs = loads(data)
         called = called if function is None else loads(function)
-        return dumps((True, called(*args, **kwargs)))
+        return dumps((True, called(*args, **kwargs)), whole=False)
     except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
-        return dumps((False, _portable(error), _formatted(error)))
+        return dumps((False, _portable(error), _formatted(error)), whole=False)
 
 
 def outcome(answer: bytes) -> Any:
@@ -99,7 +105,7 @@ def _portable(error: BaseException) -> bytes:
     """The exception pickled so that it can be restored: as it says, by parts, or in words."""
     for attempt in (_as_it_says, _by_parts, _without_state):
         try:
-            data = dumps(attempt(error))
+            data = dumps(attempt(error), whole=False)
             _restored(data)
         except BaseException:  # noqa: BLE001, S112 - an exception's own code may raise anything
             continue
@@ -184,7 +190,15 @@ def _is_own(file: object, name: str) -> bool:
     path = Path(file).resolve()
     if {"site-packages", "dist-packages"} & set(path.parts):
         return False
-    return not any(path.is_relative_to(home) for home in _installed())
+    if any(path.is_relative_to(home) for home in _installed()):
+        return False
+    return not _holds_packages(path.parents[name.count(".") + (path.name == "__init__.py")])
+
+
+@lru_cache(maxsize=1024)
+def _holds_packages(folder: Path) -> bool:
+    """Whether packages are installed in a folder, as by ``pip install --target``."""
+    return any(folder.glob("*.dist-info"))
 
 
 @lru_cache(maxsize=1)

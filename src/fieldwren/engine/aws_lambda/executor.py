@@ -131,7 +131,7 @@ class LambdaExecutor(Engine):
         super().__init__()
         self.options = options
         workers = _descriptors(options.workers or _account_limit(options))
-        self.capacity = Capacity(calls=workers, per_machine=1, here=False)
+        self.capacity = Capacity(calls=workers, per_machine=1, here=False, memory=options.memory)
         self._invoker = Invoker(options, workers)
         self._invoker.prepare()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
@@ -296,7 +296,7 @@ class LambdaExecutor(Engine):
                 _log.warning("%s", error)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
