@@ -11,7 +11,7 @@ from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.model import STATUSES, Place
 from fieldwren.present import svg
 from fieldwren.present.report import FULL_SECTIONS, style_table, write_report
-from fieldwren.season.smooth import smooth_places
+from fieldwren.season.analysis import analyse
 
 
 class Page(HTMLParser):
@@ -46,7 +46,7 @@ def report(tmp_path, places, table, facts=RECEIPT):
         tmp_path / "report.html",
         table,
         places,
-        smooth_places(table, "ndvi"),
+        analyse(table, "ndvi").series,
         index="ndvi",
         facts=facts,
     )

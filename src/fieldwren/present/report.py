@@ -83,7 +83,7 @@ def write_report(
         observations: the rows of all places, with the columns of
             :class:`fieldwren.model.Observation`.
         places: in the order in which they are shown; at least one.
-        series: columns place_id, date and value: the smooth curves.
+        series: columns place_id, date and smooth: the smooth curves.
         index: the column to show, such as "ndvi".
         facts: the receipt of the run, see :class:`fieldwren.present.facts.Facts`.
 

@@ -57,7 +57,7 @@ def plot(rows: pd.DataFrame, series: pd.DataFrame | None, *, index: str, label: 
 
     Args:
         rows: the observations of the place; at least one that is no duplicate.
-        series: columns date and value of its smooth curve.
+        series: columns date and smooth of its smooth curve.
         index: the column to show.
         label: what the drawing is, for those who do not see it.
     """
@@ -71,7 +71,7 @@ def plot(rows: pd.DataFrame, series: pd.DataFrame | None, *, index: str, label: 
     parts = [_grid(frame, base), *_lanes(frame, rows, lanes, lanes_top), _cloud(frame, rows, base)]
     if series is not None and len(series):
         thin = series.iloc[:: max(1, len(series) // 400)]
-        line = _path(frame.x(style.days(thin["date"])), frame.y(thin["value"]))
+        line = _path(frame.x(style.days(thin["date"])), frame.y(thin["smooth"]))
         parts.append(f'<path class="curve" d="{line}"/>')
     parts.append(_points(frame, shown, index))
     role = f'role="img" aria-label="{escape(label)}"'
@@ -150,7 +150,7 @@ def sparkline(series: pd.DataFrame | None, scale: style.Scale) -> Markup:
     thin = series.iloc[:: max(1, len(series) // 70)]
     days = style.days(thin["date"])
     x = 2 + (days - days[0]) / max(1, int(days[-1] - days[0])) * 136
-    y = 26 - (thin["value"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
+    y = 26 - (thin["smooth"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
     line = f'<path class="curve" d="{_path(x, y)}"/>'
     return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [line])
 
@@ -336,7 +336,11 @@ def _rings(geometry: BaseGeometry, x: tuple[float, float], y: tuple[float, float
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    """Straight lines from point to point, with a break where y is missing."""
+    known = np.isfinite(y)
+    starts = known & ~np.concatenate([[False], known[:-1]])
+    parts = zip(np.where(starts, "M", "L")[known], x[known], y[known], strict=True)
+    return "".join(f"{letter}{a:.1f} {b:.1f}" for letter, a, b in parts)
 
 
 def _round_values(low: float, high: float) -> list[float]:
