@@ -1,4 +1,4 @@
-"""What the season gives of a table of observations, put together by hand for the tests of what shows it.
+"""What the season gives of a table of observations, made by hand for the tests of what shows it.
 
 The frames have the columns of ``season.analysis.Analysis``; their numbers are plausible, not right.
 """
@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import shapely
 
 from fieldwren.model import Place
 
@@ -67,7 +68,8 @@ def _curve(place: str, clear: pd.DataFrame) -> pd.DataFrame:
     smooth = np.convolve(padded, window / window.sum(), mode="valid")
     after = np.searchsorted(at, days)
     near = np.minimum(
-        np.abs(at[np.minimum(after, len(at) - 1)] - days), np.abs(days - at[np.maximum(after - 1, 0)])
+        np.abs(at[np.minimum(after, len(at) - 1)] - days),
+        np.abs(days - at[np.maximum(after - 1, 0)]),
     )
     width = 0.02 + near / 500
     known = np.where(near > 90, np.nan, smooth)
@@ -157,3 +159,27 @@ def _adequacy(place: str, rows: pd.DataFrame) -> pd.DataFrame:
             "clear": clear.to_numpy(),
         }
     )
+
+
+def repeat(
+    places: list[Place], analysis: SimpleNamespace, times: int
+) -> tuple[list[Place], SimpleNamespace]:
+    """The same places and tables many times over, under new ids and names, side by side."""
+    copies, tables = [], {name: [] for name in _TABLES}
+    for n in range(times):
+        for place in places:
+            name = f"{place.name} in block {n + 1}"
+            geometry = shapely.transform(place.geometry, lambda xy, n=n: xy + (0.06 * n, 0.0))
+            copies.append(
+                Place(
+                    id=f"{place.id}-{n}", name=name, geometry=geometry, properties=place.properties
+                )
+            )
+        for name in _TABLES:
+            table = getattr(analysis, name)
+            tables[name].append(table.assign(place_id=table["place_id"] + f"-{n}"))
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    return copies, SimpleNamespace(**joined, notes={})
+
+
+_TABLES = ("observations", "series", "seasons", "anomalies", "adequacy")

@@ -58,7 +58,7 @@ def latest_anomalies(anomalies: pd.DataFrame) -> dict[str, LatestAnomaly]:
 
 
 def stand_outs(
-    summaries: Sequence[Summary], anomalies: Sequence[LatestAnomaly | None], index: str
+    summaries: Sequence[Summary], anomalies: Sequence[LatestAnomaly | None], index: str, digits: int
 ) -> list[Finding]:
     """The sentences at the head of the report: extremes first, then how far the data carry.
 
@@ -66,21 +66,25 @@ def stand_outs(
         summaries: one for each place.
         anomalies: one for each place, None where none is known.
         index: what the values are called.
+        digits: decimals of the values.
     """
     known = sorted((a.z, i, a) for i, a in enumerate(anomalies) if a is not None)
     found: list[Finding] = []
     if known and known[0][0] < -FAR:
-        found.append(_extreme("Furthest below", known[0], index))
+        found.append(_extreme("Furthest below", known[0], index, digits))
     if known and known[-1][0] > FAR:
-        found.append(_extreme("Furthest above", known[-1], index))
+        found.append(_extreme("Furthest above", known[-1], index, digits))
     return [*found, _spread([z for z, _, _ in known], len(summaries)), *_data(summaries)]
 
 
-def _extreme(word: str, known: tuple[float, int, LatestAnomaly], index: str) -> Finding:
+def _extreme(
+    word: str, known: tuple[float, int, LatestAnomaly], index: str, digits: int
+) -> Finding:
     z, place, latest = known
+    value, usual = signed(latest.value, digits), signed(latest.expected, digits)
     after = (
-        f", with {index.upper()} {signed(latest.value, 2)} in the ten days from {latest.date} where "
-        f"{signed(latest.expected, 2)} is usual ({signed(z, 1)} standard deviations)."
+        f", with {index.upper()} {value} in the ten days from {latest.date} "
+        f"where {usual} is usual ({signed(z, 1)} standard deviations)."
     )
     return Finding(before=f"{word} the usual for the time of year: ", place=place, after=after)
 

@@ -15,25 +15,29 @@ function told() {
   for (const row of all("tbody tr", table)) row.classList.toggle("chosen", n < places.size && places.get(row.dataset.place).section.classList.contains("open"));
 }
 
-function open(id, go = true) {
+function show(id) {
   const place = places.get(id);
-  if (!place) return;
   const bar = place.section.querySelector(".bar");
   if (!bar.querySelector(".tools")) bar.append(placeTools(id));
   place.section.classList.add("open");
-  watcher.observe(place.section);
-  if (go) {
-    render(place);
-    place.section.scrollIntoView();
-    place.section.querySelector("h3").focus({ preventScroll: true });
-  }
+  watcher.observe(place.section);  // which draws it when it comes into sight
+}
+
+function open(id) {
+  const place = places.get(id);
+  if (!place) return;
+  show(id);
+  render(place);
+  place.section.scrollIntoView();
+  place.section.querySelector("h3").focus({ preventScroll: true });
   told();
 }
 
-function close(id) {
-  const place = places.get(id);
-  place.section.classList.remove("open");
-  watcher.unobserve(place.section);
+function close(ids) {
+  for (const id of ids) {
+    places.get(id).section.classList.remove("open");
+    watcher.unobserve(places.get(id).section);
+  }
   told();
 }
 
@@ -42,7 +46,7 @@ function placeTools(id) {
     const rows = visibleRows(), at = rows.findIndex((row) => row.dataset.place === id);
     const next = rows[at + by];
     if (!next) return;
-    if (places.size > shared.open) close(id);
+    if (places.size > shared.open) close([id]);
     go(next.dataset.place);
   };
   const back = () => {
@@ -50,7 +54,7 @@ function placeTools(id) {
     table.querySelector(`tr[data-place="${id}"] a`).focus({ preventScroll: places.size <= 15 });
   };
   return h("div", { class: "tools" }, button("\u2039", "Previous place of the table", () => beside(-1)), button("\u203a", "Next place of the table", () => beside(1)),
-    button("\u2191 Table", "Back to the table", back), button("\u00d7", "Close this place", () => { close(id); back(); }));
+    button("\u2191 Table", "Back to the table", back), button("\u00d7", "Close this place", () => { close([id]); back(); }));
 }
 
 const watcher = new IntersectionObserver((entries) => {
@@ -101,7 +105,8 @@ table.tBodies[0].addEventListener("keydown", (event) => {
 
 // ---- map
 
-const mapFrame = byId("map"), mapSvg = mapFrame.querySelector("svg"), full = { ...["x", "y", "width", "height"].reduce((box, name) => ({ ...box, [name]: mapSvg.viewBox.baseVal[name] }), {}) };
+const mapFrame = byId("map"), mapSvg = mapFrame.querySelector("svg");
+const [x0, y0, width0, height0] = mapSvg.getAttribute("viewBox").split(" ").map(Number);
 const pins = all(".pin", mapSvg).map((pin) => [pin, pin.getAttribute("transform")]);
 const spots = all("#map a").map((link) => {
   const [x, y] = link.dataset.at.split(" ").map(Number), title = link.querySelector("title"), words = title.textContent;
@@ -112,22 +117,21 @@ const spots = all("#map a").map((link) => {
 const mapLinks = new Map(spots.map((spot) => [spot.id, spot.link]));
 const shownSpots = () => spots.filter((spot) => !spot.link.classList.contains("off"));
 
-function look(x, y, width) {
-  width = clamp(width, full.width / 400, full.width);
-  const height = width * full.height / full.width, zoom = full.width / width;
-  const left = clamp(x - width / 2, full.x, full.x + full.width - width), top = clamp(y - height / 2, full.y, full.y + full.height - height);
+function look(x, y, wanted) {
+  const width = clamp(wanted, width0 / 400, width0), height = width * height0 / width0, zoom = width0 / width;
+  const left = clamp(x - width / 2, x0, x0 + width0 - width), top = clamp(y - height / 2, y0, y0 + height0 - height);
   mapSvg.setAttribute("viewBox", `${left} ${top} ${width} ${height}`);
   for (const [pin, at] of pins) pin.setAttribute("transform", `${at} scale(${1 / zoom})`);
-  mapSvg.classList.toggle("zoomed", zoom > 1.01);
-  mapSvg.classList.toggle("near", mapSvg.dataset.degrees / zoom < 8);
+  mapFrame.classList.toggle("zoomed", zoom > 1.01);
+  mapFrame.classList.toggle("near", mapSvg.dataset.degrees / zoom < 8);
 }
 const seen = () => { const box = mapSvg.viewBox.baseVal; return { x: box.x + box.width / 2, y: box.y + box.height / 2, width: box.width, height: box.height }; };
 const zoomMap = (by, at = seen()) => look(at.x, at.y, seen().width / by);
 function fitMap() {
   const found = shownSpots(), ends = (key) => [Math.min(...found.map((spot) => spot[key])), Math.max(...found.map((spot) => spot[key]))];
   if (!found.length) return;
-  const [[left, right], [top, bottom]] = [ends("x"), ends("y")], flat = full.width / full.height;
-  look((left + right) / 2, (top + bottom) / 2, Math.max(1.3 * (right - left), 1.3 * (bottom - top) * flat, full.width / 100));
+  const [[left, right], [top, bottom]] = [ends("x"), ends("y")], flat = width0 / height0;
+  look((left + right) / 2, (top + bottom) / 2, Math.max(1.3 * (right - left), 1.3 * (bottom - top) * flat, width0 / 100));
 }
 
 explore(mapFrame, "Map: arrow keys go from place to place, Enter opens one, plus and minus zoom", (spot) => go(spot.id))({ svg: mapSvg, reach: 30, targets: shownSpots,
@@ -143,7 +147,7 @@ mapFrame.addEventListener("dblclick", (event) => {
 let grip = null, dragged = false;
 mapFrame.addEventListener("pointerdown", (event) => { grip = { x: event.clientX, y: event.clientY, at: seen() }; dragged = false; });
 mapFrame.addEventListener("pointermove", (event) => {
-  if (!grip || !mapSvg.classList.contains("zoomed")) return;
+  if (!grip || !mapFrame.classList.contains("zoomed")) return;
   const scale = grip.at.width / mapFrame.clientWidth, [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y];
   dragged ||= Math.hypot(dx, dy) > 4;
   if (dragged) look(grip.at.x - dx * scale, grip.at.y - dy * scale, grip.at.width);
@@ -165,8 +169,8 @@ document.addEventListener("click", (event) => {
 window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 byId("tools").addEventListener("input", filter);
 byId("tools").addEventListener("submit", (event) => event.preventDefault());
-byId("open-all").addEventListener("click", () => { for (const id of places.keys()) open(id, false); });
-byId("close-all").addEventListener("click", () => { for (const place of opened()) close(place.section.id); });
+byId("open-all").addEventListener("click", () => { for (const id of places.keys()) show(id); told(); });
+byId("close-all").addEventListener("click", () => close(opened().map((place) => place.section.id)));
 byId("print").addEventListener("click", () => window.print());
 
 function forPaper(on) {
@@ -180,7 +184,7 @@ window.addEventListener("resize", () => requestAnimationFrame(() => {
   if (!printing) for (const place of opened()) if (place.data && place.frame?.clientWidth !== place.width) draw(place);
 }));
 
-if (places.size <= shared.open) for (const id of places.keys()) open(id, false);
+if (places.size <= shared.open) for (const id of places.keys()) show(id);
 filter();
 told();
 open(location.hash.slice(1));

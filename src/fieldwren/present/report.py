@@ -10,22 +10,30 @@ or running anything that is not written here.
 from __future__ import annotations
 
 import hashlib
+import math
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from fieldwren import __version__
 from fieldwren.model import STATUSES
 from fieldwren.present import style, svg
 from fieldwren.present.facts import Facts
-from fieldwren.present.findings import FAR, LatestAnomaly, counted, latest_anomalies, signed, stand_outs
-from fieldwren.present.report_data import PlaceData, encode, fit_pictures
+from fieldwren.present.findings import (
+    FAR,
+    LatestAnomaly,
+    counted,
+    latest_anomalies,
+    signed,
+    stand_outs,
+)
+from fieldwren.present.report_data import DATA_BYTES, PlaceData, encode, fit_pictures, picture_data
 from fieldwren.present.summary import Summary, no_value, summarise
 
 if TYPE_CHECKING:
@@ -86,34 +94,43 @@ def write_report(
     Returns:
         The path of the file.
     """
-    pictures, left_out = fit_pictures(chips or {})
     rows = analysis.observations
     scale = style.value_range(index, rows[index][rows["status"] == "ok"])
-    data = PlaceData(analysis, index)
-    entries = list(_entries(places, analysis, data, pictures, index=index, scale=scale))
+    digits = _digits(scale)
+    data = PlaceData(analysis, index, digits)
+    entries = list(_entries(places, analysis, data, index=index, scale=scale))
+    pictures, left_out = fit_pictures(chips or {}, DATA_BYTES - sum(len(e.data) for e in entries))
     css = _text("report.css") + _colour_rules(scale)
     mark = "document.documentElement.className='js'"  # before the first sight of the page
     script = "".join(_text(f"report{part}.js") for part in ("_tools", "_place", ""))
     counts = rows["status"].value_counts()
-    page = _environment(scale).get_template("report.html.j2").render(
-        facts=Facts.of(facts or {}),
-        index=index.upper(),
-        version=__version__,
-        entries=entries,
-        findings=stand_outs([e.summary for e in entries], [e.latest for e in entries], index),
-        filters=_filters(entries),
-        overview=_map(entries, scale, index),
-        by_anomaly=any(e.latest for e in entries),
-        scale=scale,
-        left_out=left_out,
-        scenes=sum(e.summary.scenes for e in entries),
-        clear=sum(e.summary.clear for e in entries),
-        statuses=[(s, int(counts[s]), m) for s, m in STATUSES.items() if s in counts],
-        css=Markup(css),  # noqa: S704 - written here
-        mark=Markup(mark),  # noqa: S704 - likewise
-        script=Markup(script),  # noqa: S704 - likewise
-        policy=_policy(styles=[css], scripts=[mark, script]),
-        shared=_json({**_shared(index, scale), "texts": data.texts.all()}),
+    page = (
+        _environment(scale)
+        .get_template("report.html.j2")
+        .render(
+            facts=Facts.of(facts or {}),
+            index=index.upper(),
+            version=__version__,
+            entries=entries,
+            findings=stand_outs(
+                [e.summary for e in entries], [e.latest for e in entries], index, max(digits - 1, 0)
+            ),
+            filters=_filters(entries),
+            overview=_map(entries, scale, index, digits),
+            by_anomaly=any(e.latest for e in entries),
+            scale=scale,
+            digits=digits,
+            pictures={p: _json([picture_data(one) for one in own]) for p, own in pictures.items()},
+            left_out=left_out,
+            passes=sum(e.summary.passes for e in entries),
+            clear=sum(e.summary.clear for e in entries),
+            statuses=[(s, int(counts[s]), m) for s, m in STATUSES.items() if s in counts],
+            css=Markup(css),  # noqa: S704 - written here
+            mark=Markup(mark),  # noqa: S704 - likewise
+            script=Markup(script),  # noqa: S704 - likewise
+            policy=_policy(styles=[css], scripts=[mark, script]),
+            shared=_json({**_shared(index, scale, digits), "texts": data.texts.all()}),
+        )
     )
     path = Path(path)
     path.write_text(page, "utf-8", errors="replace", newline="\n")
@@ -154,8 +171,8 @@ def _environment(scale: style.Scale) -> jinja2.Environment:
         "number": _number,
         "size": _size,
         "duration": _duration,
-        "shade": lambda value: f"v{_bin(scale, value, _SHADES)}",
-        "score": lambda z: f"z{_bin(style.ANOMALIES, z, _SCORES)}",
+        "shade": partial(_bin, "v", scale, _SHADES),
+        "score": partial(_bin, "z", style.ANOMALIES, _SCORES),
         "clean": style.clean_name,
     }
     return environment
@@ -165,7 +182,6 @@ def _entries(
     places: Sequence[Place],
     analysis: Analysis,
     data: PlaceData,
-    pictures: Mapping[str, Sequence[ChipPicture]],
     *,
     index: str,
     scale: style.Scale,
@@ -189,7 +205,7 @@ def _entries(
             spark=svg.sparkline(curves.get(place.id), scale),
             outline=svg.outline(place, scale.colour(summary.mean)),
             sources=sources.get(place.id, ()),
-            data=_json(data.of(place.id, pictures.get(place.id, ()))),
+            data=_json(data.of(place.id)),
         )
 
 
@@ -202,8 +218,9 @@ def _find(place: Place) -> str:
 def _sources(rows: pd.DataFrame) -> dict[str, list[str]]:
     """Where the rows of each place come from, a sentence for each kind of scene."""
     keys = ["place_id", "platform", "collection", "version"]
+    counts = rows.groupby(keys, dropna=False).size().reset_index(name="n")
     said: dict[str, list[str]] = {}
-    for (place, platform, collection, version), n in rows.value_counts(keys, sort=False).items():
+    for place, platform, collection, version, n in counts.itertuples(index=False, name=None):
         text = f"{counted(n, 'scene')} of {platform} ({collection}), by fieldwren {version}"
         said.setdefault(place, []).append(text)
     return said
@@ -219,9 +236,7 @@ _FILTERS: Final = {
 }
 
 
-def _tags(
-    summary: Summary, latest: LatestAnomaly | None, notes: Sequence[str]
-) -> Iterable[str]:
+def _tags(summary: Summary, latest: LatestAnomaly | None, notes: Sequence[str]) -> Iterable[str]:
     """Which filters a place passes."""
     if latest is None:
         yield "unknown"
@@ -239,7 +254,7 @@ def _filters(entries: Sequence[_Entry]) -> list[tuple[str, str, int]]:
     return [(k, _FILTERS[k], n) for k, n in counts.items() if 0 < n < len(entries)]
 
 
-def _map(entries: Sequence[_Entry], scale: style.Scale, index: str) -> Markup:
+def _map(entries: Sequence[_Entry], scale: style.Scale, index: str, digits: int) -> Markup:
     """The places coloured by their latest anomaly; where none has one, by their mean."""
     colours = [scale.colour(e.summary.mean) for e in entries]
     if any(e.latest for e in entries):
@@ -248,27 +263,27 @@ def _map(entries: Sequence[_Entry], scale: style.Scale, index: str) -> Markup:
         [e.place for e in entries],
         colours,
         [e.anchor for e in entries],
-        [_words(e, index) for e in entries],
+        [_words(e, index, digits) for e in entries],
     )
 
 
-def _words(entry: _Entry, index: str) -> str:
+def _words(entry: _Entry, index: str, digits: int) -> str:
     """What the map says of a place, a line each."""
     lines = [entry.name]
     if entry.summary.latest is not None:
-        value = _number(entry.summary.latest, 3)
+        value = _number(entry.summary.latest, digits)
         lines.append(f"{index.upper()} {value} on {_day(entry.summary.last)}")
     if entry.latest is not None:
-        lines.append(f"anomaly {signed(entry.latest.z, 1)} in the ten days from {entry.latest.date}")
-    return "\n".join([*lines, f"{entry.summary.clear} clear of {entry.summary.scenes} scenes"])
+        lines.append(
+            f"anomaly {signed(entry.latest.z, 1)} in the ten days from {entry.latest.date}"
+        )
+    return "\n".join([*lines, f"{entry.summary.clear} clear of {entry.summary.passes} passes"])
 
 
-def _bin(scale: style.Scale, value: float | None, bins: int) -> str:
-    """The number of the class of a value's colour; "n" where there is no value."""
-    if value is None or not np.isfinite(value):
-        return "n"
+def _bin(letter: str, scale: style.Scale, bins: int, value: float) -> str:
+    """The class of the colour of a value."""
     share = (value - scale.low) / (scale.high - scale.low)
-    return str(min(max(int(share * bins), 0), bins - 1))
+    return f"{letter}{min(max(int(share * bins), 0), bins - 1)}"
 
 
 def _colour_rules(scale: style.Scale) -> str:
@@ -288,17 +303,23 @@ def _colour_rules(scale: style.Scale) -> str:
     return "\n".join(rules)
 
 
-def _shared(index: str, scale: style.Scale) -> dict[str, Any]:
+def _shared(index: str, scale: style.Scale, digits: int) -> dict[str, Any]:
     """What the script needs to know of all places."""
     lanes = [{"label": lane.label, "statuses": sorted(lane.statuses)} for lane in style.LANES]
     return {
         "index": index.upper(),
+        "digits": digits,
         "open": _OPEN,
         "statuses": list(STATUSES),
         "lanes": lanes,
         "shades": {"low": scale.low, "high": scale.high, "count": _SHADES},
         "scores": {"low": style.ANOMALIES.low, "high": style.ANOMALIES.high, "count": _SCORES},
     }
+
+
+def _digits(scale: style.Scale) -> int:
+    """Decimals that tell a thousandth of the scale: 3 for NDVI."""
+    return min(max(3 - math.floor(math.log10(scale.high - scale.low)), 0), 9)
 
 
 def _day(time: date | None) -> str:

@@ -8,6 +8,7 @@ stand once for the whole page, and rows refer to them by number.
 from __future__ import annotations
 
 import json
+import math
 from base64 import b64encode
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from fieldwren.present.chip_picture import ChipPicture
     from fieldwren.season.analysis import Analysis
 
-__all__ = ["PICTURE_BYTES", "PlaceData", "encode", "fit_pictures"]
+__all__ = ["DATA_BYTES", "PlaceData", "encode", "fit_pictures", "picture_data"]
 
-PICTURE_BYTES: Final = 9_000_000
-"""So many bytes of chips a report holds at most; they grow by a third when they are embedded."""
+DATA_BYTES: Final = 20_000_000
+"""What the data of all places and their pictures may take; with what is said of 500 places around
+them, the file stays below 25 MB."""
 
 _SHOWN: Final = ("ok", "low_coverage", "outlier")  # statuses whose value is drawn
-_EVERY: Final = 3  # days between the points of a curve longer than _DAILY days
+_EVERY: Final = 4  # days between the points of a curve longer than _DAILY days
 _DAILY: Final = 400
 
 
@@ -65,15 +67,16 @@ def encode(value: object) -> str:
 class PlaceData:
     """What the page draws of every place: whole tables are turned into lists once, then cut."""
 
-    def __init__(self, analysis: Analysis, index: str) -> None:
+    def __init__(self, analysis: Analysis, index: str, digits: int) -> None:
         """Turn the tables into columns of plain values.
 
         Args:
             analysis: the rows of all places and what follows from them.
             index: the column to show.
+            digits: decimals of its values.
         """
         self.texts = Texts()
-        self._index = index
+        self._index, self._digits = index, digits
         self._rows = _Table(analysis.observations, "datetime")
         self._curve = _Table(analysis.series, "date")
         self._seasons = _Table(analysis.seasons, "peak")
@@ -84,34 +87,28 @@ class PlaceData:
         self._rows.columns = {
             "date": style.days(rows["datetime"]).tolist(),
             "status": [numbers[status] for status in rows["status"]],
-            "value": _numbers(rows[index], 4),
-            "clear": _numbers(rows["clear_fraction"] * 100, 0),
-            "cloud": _numbers(rows["scene_cloud_cover"], 0),
+            "value": _numbers(rows[index]),
+            "clear": _whole(_floats(rows["clear_fraction"]) * 100),
+            "cloud": _whole(_floats(rows["scene_cloud_cover"])),
             "scene": texts.numbers(rows["scene_id"]),
             "reason": texts.numbers(rows["reason"]),
         }
         self._seasons.convert(texts, ("season", "method", "note"))
-        self._anomalies.convert(texts, ("note",))
+        self._anomalies.convert(texts, ("note",), figures=3)
         self._months.convert(texts)
 
-    def of(self, place: str, pictures: Sequence[ChipPicture]) -> dict[str, Any]:
-        """All that the page shows of one place.
-
-        Args:
-            place: its id.
-            pictures: its chips.
-        """
+    def of(self, place: str) -> dict[str, Any]:
+        """All that the page draws of the place with this id, but its pictures."""
         rows = self._rows.part(place)
         values = rows[self._index][rows["status"].isin(_SHOWN)]
         scale = style.value_range(self._index, values.dropna().tolist())
         return {
-            "range": [round(scale.low, 3), round(scale.high, 3)],
+            "range": [float(f"{scale.low:.4g}"), float(f"{scale.high:.4g}")],
             "rows": self._rows.cut(place),
-            "curve": _curve(self._curve.part(place)),
+            "curve": _curve(self._curve.part(place), 10**self._digits),
             "seasons": self._seasons.cut(place),
             "anomalies": self._anomalies.cut(place),
             "months": self._months.cut(place),
-            "pictures": [_picture(picture) for picture in pictures],
         }
 
 
@@ -126,8 +123,8 @@ class _Table:
         slices = (slice(a, b) for a, b in pairwise(edges) if b > a)
         self._slices = {places[part.start]: part for part in slices}
 
-    def convert(self, texts: Texts, names: Sequence[str] = ()) -> None:
-        """Columns as they are: dates as days, numbers to four digits, the named ones as texts."""
+    def convert(self, texts: Texts, names: Sequence[str] = (), *, figures: int = 4) -> None:
+        """Columns as they are: dates as days, numbers as numbers, the named ones as texts."""
         for name in self.frame.columns.drop("place_id"):
             column = self.frame[name]
             if name in names:
@@ -135,9 +132,9 @@ class _Table:
             elif column.dtype.kind == "M":
                 known = column.notna()
                 days = style.days(column.where(known, pd.Timestamp(0)))
-                self.columns[name] = np.where(known, days.astype(object), None).tolist()
+                self.columns[name] = _listed(days, known.to_numpy(bool))
             else:
-                self.columns[name] = _numbers(column, 4)
+                self.columns[name] = _numbers(column, figures)
 
     def part(self, place: str) -> pd.DataFrame:
         """The rows of a place."""
@@ -149,8 +146,8 @@ class _Table:
         return {name: column[part] for name, column in self.columns.items()}
 
 
-def _curve(series: pd.DataFrame) -> dict[str, Any] | None:
-    """Every third day or so, in thousandths; the band as distances from the curve."""
+def _curve(series: pd.DataFrame, steps: int) -> dict[str, Any] | None:
+    """Every fourth day of a long curve, in whole steps of 1 / steps; the band by its distances."""
     if not series["smooth"].notna().any():
         return None
     days = style.days(series["date"])
@@ -159,9 +156,9 @@ def _curve(series: pd.DataFrame) -> dict[str, Any] | None:
     return {
         "start": int(days[0]),
         "step": step,
-        "value": _whole(smooth[::step] * 1000),
-        "below": _whole((smooth - low)[::step] * 1000),
-        "above": _whole((high - smooth)[::step] * 1000),
+        "value": _whole(smooth[::step] * steps),
+        "below": _whole((smooth - low)[::step] * steps),
+        "above": _whole((high - smooth)[::step] * steps),
         "gaps": _runs(days, series["gap"].to_numpy(bool)),
     }
 
@@ -172,7 +169,8 @@ def _runs(days: NDArray[np.int64], flags: NDArray[np.bool_]) -> list[list[int]]:
     return [[int(days[a]), int(days[b - 1])] for a, b in edges.reshape(-1, 2)]
 
 
-def _picture(picture: ChipPicture) -> dict[str, Any]:
+def picture_data(picture: ChipPicture) -> dict[str, Any]:
+    """A picture with its words; the files in base 64."""
     colour = picture.colour_png
     return {
         "date": picture.date.isoformat(),
@@ -184,46 +182,54 @@ def _picture(picture: ChipPicture) -> dict[str, Any]:
 
 
 def fit_pictures(
-    chips: Mapping[str, Sequence[ChipPicture]], limit: int = PICTURE_BYTES
+    chips: Mapping[str, Sequence[ChipPicture]], limit: float
 ) -> tuple[dict[str, list[ChipPicture]], int]:
-    """As many pictures as a report can hold, in turns: the first of every place, then the second.
+    """As many pictures as a report can hold: the latest of every place first, then those before.
 
     Args:
-        chips: the pictures by place id, in the order in which they matter.
-        limit: bytes of all pictures together.
+        chips: the pictures by place id.
+        limit: bytes of all pictures together, as they are embedded: a third more than their files.
 
     Returns:
         The pictures that fit, each place's by date; how many were left out.
     """
+    newest = {
+        place: sorted(pictures, key=lambda picture: picture.date, reverse=True)
+        for place, pictures in chips.items()
+    }
+    turns = [(k, place) for place, pictures in newest.items() for k in range(len(pictures))]
     kept: dict[str, list[ChipPicture]] = {}
-    turns = sorted(
-        ((turn, place, picture) for place, pictures in chips.items()
-         for turn, picture in enumerate(pictures)),
-        key=lambda entry: entry[0],
-    )
-    used = left_out = 0
-    for _, place, picture in turns:
-        size = len(picture.index_png) + len(picture.colour_png or b"")
+    used, left_out = 0.0, 0
+    for k, place in sorted(turns, key=lambda turn: turn[0]):
+        picture = newest[place][k]
+        size = (len(picture.index_png) + len(picture.colour_png or b"")) * 4 / 3
         if used + size > limit:
             left_out += 1
-            continue
-        used += size
-        kept.setdefault(place, []).append(picture)
-    for pictures in kept.values():
-        pictures.sort(key=lambda picture: picture.date)
+        else:
+            used += size
+            kept.setdefault(place, []).insert(0, picture)
     return kept, left_out
 
 
-def _numbers(column: pd.Series[Any], digits: int) -> list[Any]:
-    """Rounded numbers, None where there is none; whole ones as integers, which are shorter."""
-    values = column.to_numpy(float, na_value=np.nan)
-    if digits == 0 or np.array_equal(values, np.rint(values), equal_nan=True):
+def _floats(column: pd.Series[Any]) -> NDArray[np.float64]:
+    return column.to_numpy(float, na_value=np.nan)
+
+
+def _numbers(column: pd.Series[Any], figures: int = 4) -> list[Any]:
+    """Numbers to so many figures, None where there is none; whole ones as integers."""
+    values = _floats(column)
+    if np.array_equal(values, np.rint(values), equal_nan=True):
         return _whole(values)
-    return np.where(np.isfinite(values), np.round(values, digits).astype(object), None).tolist()
+    return [float(f"{v:.{figures}g}") if math.isfinite(v) else None for v in values.tolist()]
 
 
 def _whole(values: NDArray[np.float64]) -> list[Any]:
     """Numbers rounded to integers; None where there is none."""
     known = np.isfinite(values)
-    rounded = np.rint(np.where(known, values, 0.0)).astype(np.int64)
-    return np.where(known, rounded.astype(object), None).tolist()
+    rounded = np.rint(np.clip(np.where(known, values, 0.0), -1e15, 1e15)).astype(np.int64)
+    return _listed(rounded, known)
+
+
+def _listed(values: NDArray[np.int64], known: NDArray[np.bool_]) -> list[Any]:
+    """Plain integers, None where nothing is known."""
+    return [v if k else None for v, k in zip(values.tolist(), known.tolist(), strict=True)]

@@ -1,5 +1,7 @@
 // What the report draws of a place: series, calendar, tables and pictures.
 
+const UNIT = 10 ** -shared.digits;  // of the curve's whole numbers
+const inIndex = (value) => fixed(value, shared.digits);
 let printing = false;
 
 // ---- the series
@@ -34,7 +36,7 @@ function layout(place, width) {
   const lanes = shared.lanes.map((lane, k) => k).filter((k) => data.rows.lane.includes(k));
   const strips = [...lanes.map((k) => ({ lane: k, label: shared.lanes[k].label })),
     ...(data.anomalies.z || []).some((z) => z !== null) ? [{ label: "anomaly" }] : [], { label: "scene cloud", tall: true }];
-  const [left, right, top, height] = [narrow ? 36 : 92, width - 10, 20, narrow ? 200 : 270];
+  const [left, right, top, height] = [narrow ? 36 : 92, width - 10, 20, printing ? 220 : narrow ? 200 : 270];
   let base = top + height + 10;
   for (const strip of strips) {
     strip.text = narrow ? base + 9 : base + (strip.tall ? 18 : 11);
@@ -98,10 +100,10 @@ function drawCurve({ data, from, to }, f) {
     const day = curve.start + k * curve.step;
     if (day < from - curve.step || day > to + curve.step) return;
     if (value === null) { before = ""; flush(); return; }
-    const at = dot(f.x(day), f.y(value / 1000)), kind = inGap(day) ? "guess" : "curve";
+    const at = dot(f.x(day), f.y(value * UNIT)), kind = inGap(day) ? "guess" : "curve";
     lines[kind] += kind === before ? `L${at}` : before ? `M${point}L${at}` : `M${at}`;
-    upper.push(dot(f.x(day), f.y((value + curve.above[k]) / 1000)));
-    lower.push(dot(f.x(day), f.y((value - curve.below[k]) / 1000)));
+    upper.push(dot(f.x(day), f.y((value + curve.above[k]) * UNIT)));
+    lower.push(dot(f.x(day), f.y((value - curve.below[k]) * UNIT)));
     [before, point] = [kind, at];
   });
   flush();
@@ -143,9 +145,9 @@ function drawStrips({ data, from, to }, f) {
   return parts;
 }
 
-function mark(status, x, y) {
+function mark(status, x, y, r = 2.9) {
   if (status === "outlier") return s("path", { class: "outlier", d: `M${dot(x - 3.5, y - 3.5)}l7 7m0-7l-7 7` });
-  return s("circle", { class: status === "ok" ? "clear" : "partly", cx: x.toFixed(1), cy: y.toFixed(1), r: 2.9 });
+  return s("circle", { class: status === "ok" ? "clear" : "partly", cx: x.toFixed(1), cy: y.toFixed(1), r });
 }
 
 function drawPoints({ data, from, to }, f) {
@@ -164,19 +166,19 @@ function drawPoints({ data, from, to }, f) {
 
 function rowWords(data, k) {
   const rows = data.rows, day = rows.date[k], lines = [iso(day)];
-  const value = rows.value[k] === null ? "" : `${shared.index} ${fixed(rows.value[k], 3)}, `;
+  const value = rows.value[k] === null ? "" : `${shared.index} ${inIndex(rows.value[k])}, `;
   lines.push(value + statusWords(rows.status[k]));
   if (rows.clear[k] !== null) lines.push(`clear part of the place ${rows.clear[k]} %`);
   if (rows.cloud[k] !== null) lines.push(`cloud in the scene ${rows.cloud[k]} %`);
   if (rows.reason[k] >= 0) lines.push(text(rows.reason[k]));
   const curve = data.curve, at = curve ? Math.round((day - curve.start) / curve.step) : -1;
   if (curve && at >= 0 && (curve.value[at] ?? null) !== null) {
-    const ends = [curve.value[at] - curve.below[at], curve.value[at] + curve.above[at]].map((v) => fixed(v / 1000, 2));
-    lines.push(`curve ${fixed(curve.value[at] / 1000, 3)} (${ends.join(" to ")})`);
+    const ends = [curve.value[at] - curve.below[at], curve.value[at] + curve.above[at]].map((v) => inIndex(v * UNIT));
+    lines.push(`curve ${inIndex(curve.value[at] * UNIT)} (${ends.join(" to ")})`);
   }
   const near = (data.anomalies.date || []).findLastIndex((start) => start <= day);
   if (near >= 0 && day - data.anomalies.date[near] < 11 && data.anomalies.z[near] !== null) {
-    lines.push(`usual ${fixed(data.anomalies.expected[near], 3)}, anomaly ${fixed(data.anomalies.z[near], 1)}`);
+    lines.push(`usual ${inIndex(data.anomalies.expected[near])}, anomaly ${fixed(data.anomalies.z[near], 1)}`);
   }
   return [...lines, text(rows.scene[k])].join("\n");
 }
@@ -264,7 +266,7 @@ function drawCalendar(place) {
   }
   for (const k of [...byMonth.values()].flat()) {
     const [px, py, status] = [x(rows.date[k]), y(rows.date[k]), rows.status[k]];
-    if (status in POINTS) svg.append(mark(status, px, py + row / 2));
+    if (status in POINTS) svg.append(mark(status, px, py + row / 2, month < 34 ? 2.1 : 2.9));
     else svg.append(s("path", { class: `lane lane-${rows.lane[k]}`, d: `M${dot(px, py + 5)}v${row - 10}` }));
   }
   place.calendar.replaceChildren(svg);
@@ -277,7 +279,7 @@ function monthWords(data, m, found, clear) {
   const lines = [`${MONTHS[m % 12]} ${Math.floor(m / 12)}`, `${expected === null ? "" : `${fixed(expected, 0)} passes expected, `}${found.length} found, ${clear} clear`];
   for (const k of found.slice(0, 10)) {
     const value = data.rows.value[k];
-    lines.push(`${iso(data.rows.date[k]).slice(5)}  ${statusWords(data.rows.status[k])}${value === null ? "" : ` ${fixed(value, 3)}`}`);
+    lines.push(`${iso(data.rows.date[k]).slice(5)}  ${statusWords(data.rows.status[k])}${value === null ? "" : ` ${inIndex(value)}`}`);
   }
   if (found.length > 10) lines.push(`and ${found.length - 10} more`);
   return lines.join("\n");
@@ -305,8 +307,8 @@ function seasonsTable({ seasons: t }) {
   const parts = [h("h4", {}, "Seasons")];
   if (known.length) {
     const heads = [["Season"], ["Start", "d"], ["Peak", "d"], ["End", "d"], ["Days", "n"], ["Base", "n"], ["Amplitude", "n"], ["Peak value", "n"], ["Greening / day", "n"], ["Senescing / day", "n"], ["Integral", "n"]];
-    parts.push(grid("Seasons", heads, known.map((k) => [text(t.season[k]), date(t.start[k]), date(t.peak[k]), date(t.end[k]), fixed(t.length[k], 0), fixed(t.base[k], 2),
-      fixed(t.amplitude[k], 2), fixed(t.peak_value[k], 2), fixed(t.greening[k], 4), fixed(t.senescing[k], 4), fixed(t.integral[k], 1)])));
+    parts.push(grid("Seasons", heads, known.map((k) => [text(t.season[k]), date(t.start[k]), date(t.peak[k]), date(t.end[k]), fixed(t.length[k], 0), inIndex(t.base[k]),
+      inIndex(t.amplitude[k]), inIndex(t.peak_value[k]), fixed(t.greening[k], shared.digits + 1), fixed(t.senescing[k], shared.digits + 1), fixed(t.integral[k], Math.max(0, shared.digits - 2))])));
     const methods = [...new Set(known.map((k) => text(t.method[k])).filter(Boolean))];
     if (methods.length) parts.push(h("p", { class: "soft" }, `Method: ${methods.join(", ")}.`));
   }
@@ -316,7 +318,7 @@ function seasonsTable({ seasons: t }) {
 function anomalyTable({ anomalies: t }) {
   const heads = [["Ten days from", "d"], [shared.index, "n"], ["Usual", "n"], ["Anomaly", "n"], ["Percentile", "n"], ["VCI", "n"], ["Years", "n"], ["Note", "w"]];
   const order = t.date.map((day, k) => k).sort((i, j) => t.date[j] - t.date[i]);
-  return grid("Anomalies", heads, order.map((k) => [iso(t.date[k]), painted(t.value[k], 3, shade("v", shared.shades, t.value[k])), fixed(t.expected[k], 3), painted(t.z[k], 1, score(t.z[k])),
+  return grid("Anomalies", heads, order.map((k) => [iso(t.date[k]), painted(t.value[k], shared.digits, shade("v", shared.shades, t.value[k])), inIndex(t.expected[k]), painted(t.z[k], 1, score(t.z[k])),
     fixed(t.percentile[k], 0), fixed(t.vci[k], 0), fixed(t.years[k], 0), text(t.note[k])]));
 }
 
@@ -324,14 +326,15 @@ function rowsTable({ rows }) {
   const heads = [["Date", "d"], ["Status", "d"], [shared.index, "n"], ["Clear", "n"], ["Scene cloud", "n"], ["Scene", "id"], ["Reason", "w"]];
   const percent = (value) => value === null ? "" : `${value} %`;
   const order = rows.date.map((day, k) => k).reverse();
-  return grid("Observations", heads, order.map((k) => [iso(rows.date[k]), rows.status[k].replace("_", " "), painted(rows.value[k], 3, shade("v", shared.shades, rows.value[k])),
+  return grid("Observations", heads, order.map((k) => [iso(rows.date[k]), rows.status[k].replace("_", " "), painted(rows.value[k], shared.digits, shade("v", shared.shades, rows.value[k])),
     percent(rows.clear[k]), percent(rows.cloud[k]), text(rows.scene[k]), text(rows.reason[k])]));
 }
 
-function pictures(data) {
-  if (!data.pictures.length) return [];
+function pictures(id) {
+  const block = byId(`${id}-pictures`);
+  if (!block) return [];
   const image = (bytes, words) => bytes && h("img", { src: `data:image/png;base64,${bytes}`, alt: words, loading: "lazy" });
-  return [h("h4", {}, "Pictures"), h("div", { class: "chips" }, ...data.pictures.map((one) => h("figure", {},
+  return [h("h4", {}, "Pictures"), h("div", { class: "chips" }, ...JSON.parse(block.textContent).map((one) => h("figure", {},
     h("div", { class: "pair" }, image(one.index, `${shared.index} on ${one.date}`), image(one.colour, `True colour on ${one.date}`)),
     h("figcaption", {}, h("b", {}, one.date), ` ${one.caption} `, h("span", { class: "id" }, one.scene)))))];
 }
@@ -364,7 +367,7 @@ function render(place) {
     brush(place);
     draw(place);
   }
-  live.append(...[...pictures(data), ...seasonsTable(data)].filter(Boolean));
+  live.append(...[...pictures(section.id), ...seasonsTable(data)].filter(Boolean));
   if ((data.anomalies.date || []).length) live.append(folded(`Anomalies of ${data.anomalies.date.length} ten-day periods`, () => anomalyTable(data)));
   if (data.rows.date.length) live.append(folded(`All ${data.rows.date.length} observations`, () => rowsTable(data)));
 }

@@ -132,7 +132,9 @@ def overview(
         parts.append(f"<a {role}><title>{escape(words[i])}</title>{shape}</a>")
     frame = f'<rect class="axis" width="{_WIDTH}" height="{view.height:.0f}" fill="none"/>'
     box = f"-1 -1 {_WIDTH + 2} {view.height + 20:.0f}"
-    role = f'role="group" aria-label="Map of the places" data-degrees="{view.right - view.left:.3f}"'
+    role = (
+        f'role="group" aria-label="Map of the places" data-degrees="{view.right - view.left:.3f}"'
+    )
     return _svg("overview", box, role, [*parts, frame])
 
 
