@@ -72,7 +72,7 @@ function explore(frame, label, act) {
     return best;
   }
   for (const kind of ["pointermove", "pointerdown"]) frame.addEventListener(kind, (event) => show(nearest(event), false));
-  frame.addEventListener("pointerleave", hide);
+  frame.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hide(); });
   frame.addEventListener("blur", hide);
   frame.addEventListener("keydown", (event) => {
     const targets = view.targets(), at = targets.indexOf(current), last = targets.length - 1;
