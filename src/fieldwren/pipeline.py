@@ -33,6 +33,7 @@ from fieldwren.engine.local import default_workers
 from fieldwren.engine.stream import stream
 from fieldwren.errors import OptionError, public_href
 from fieldwren.files import write_json
+from fieldwren.gallery import Gallery, make_gallery
 from fieldwren.ledger import Ledger
 from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
 from fieldwren.pixels.indices import parse_index
@@ -97,17 +98,18 @@ def observe(
             words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
             progress(Event(phase="reading", note=words))
     results = Results(
-        places=planned.places,
-        rows=table,
-        receipt=_receipt(job, planned, table, timing, clock),
-        index=job.recipe.indices[0].name,
+        places=planned.places, rows=table, receipt={}, index=job.recipe.indices[0].name
     )
+    with clock("chips"):
+        gallery = _chips(job, planned, results, folder, progress=progress)
+    facts = partial(_receipt, job, planned, table, clock, gallery=gallery, timing=timing)
+    results = replace(results, chips=gallery.chips, receipt=facts())
     if not folder:
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
         results.save(folder, progress=progress)
-    results = replace(results, receipt=_receipt(job, planned, table, timing, clock))
+    results = replace(results, receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results
 
@@ -337,6 +339,21 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
     return timing
 
 
+def _chips(
+    job: _Job, planned: Plan, results: Results, folder: Path | None, *, progress: Progress
+) -> Gallery:
+    """Pictures of the places on their clearest dates."""
+    return make_gallery(
+        planned,
+        results.table,
+        None,
+        most=job.settings.chips,
+        options=_read_options(job.settings),
+        folder=folder,
+        progress=progress,
+    )
+
+
 def _outcomes(task: ReadTask, future: Future[tuple[Outcome, ...]]) -> Sequence[Outcome]:
     """The outcomes of a task; a task that was lost with its worker costs its own rows only."""
     error = future.exception()
@@ -388,7 +405,13 @@ def describe(planned: Plan) -> dict[str, Any]:
 
 
 def _receipt(
-    job: _Job, planned: Plan, table: pa.Table, timing: Timing, clock: _Clock
+    job: _Job,
+    planned: Plan,
+    table: pa.Table,
+    clock: _Clock,
+    *,
+    gallery: Gallery,
+    timing: Timing,
 ) -> dict[str, Any]:
     """The facts of a run: from where, how, at what cost, with what outcome."""
     source = job.found.source
@@ -407,7 +430,8 @@ def _receipt(
         "scenes": len(planned.scenes),
         "problems": list(job.found.problems),
         "rows_by_status": dict(Counter(table["status"].to_pylist()).most_common()),
-        "cost": asdict(timing),
+        "cost": asdict(timing + gallery.timing),
+        "chips": gallery.receipt(),
         "seconds": clock.seconds,
         "peak_memory_mb": round(_peak_memory() / 2**20, 1),
         "versions": {"fieldwren": __version__, "python": platform.python_version()},

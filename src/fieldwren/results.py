@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fieldwren.model import Place
+    from fieldwren.present.chip_picture import ChipPicture
 
 __all__ = ["Results"]
 
@@ -46,6 +47,10 @@ class Results:
     """Archive, arguments, versions, requests, bytes, seconds, rows by status."""
     index: str = "ndvi"
     """The index that plots and maps show."""
+    chips: Mapping[str, tuple[ChipPicture, ...]] = field(
+        default_factory=dict[str, tuple["ChipPicture", ...]]
+    )
+    """Pictures by place id, each place's by time; only the first places of a run have them."""
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
