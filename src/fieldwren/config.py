@@ -44,6 +44,8 @@ class Settings:
     """Metres by which clouds and shadows are grown."""
     chips: int = 24
     """Places that get pictures of chosen dates, at most; 0: none."""
+    plots: str = "png"
+    """How the plots are written: ``png``, ``svg``, ``both`` or ``none``."""
     engine: str = "local"
     """Where tasks run."""
     workers: int = 0

@@ -42,7 +42,7 @@ from fieldwren.pixels.reduce import measured_columns
 from fieldwren.places import PlaceList, read_places
 from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
-from fieldwren.results import Results
+from fieldwren.results import PLOTS, Results
 from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
 
@@ -108,7 +108,7 @@ def observe(
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
-        results.save(folder, progress=progress)
+        results.save(folder, plots=job.settings.plots, progress=progress)
     results = replace(results, receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results
@@ -229,6 +229,8 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     """Read the places, choose the archive, find the scenes."""
     settings = asked.settings
     recipe = _recipe(settings)
+    if settings.plots not in PLOTS:
+        raise OptionError(f"--plots {settings.plots}: choose one of {', '.join(PLOTS)}")
     check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
     for problem in known.problems:

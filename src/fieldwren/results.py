@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.smooth import smooth_places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import folium
     import pyarrow as pa
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from fieldwren.model import Place
     from fieldwren.present.chip_picture import ChipPicture
 
-__all__ = ["Results"]
+__all__ = ["PLOTS", "Results"]
+
+PLOTS: Final = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
+"""Endings of the files of plots, by setting."""
 
 _MOST_PLOTS: Final = 500
 """Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
@@ -121,7 +124,11 @@ class Results:
 
         chosen = self._place(place)
         rows = self.table[self.table["place_id"] == chosen.id]
-        return plot_place(rows, chosen, self.series(chosen), index=self.index, facts=self.receipt)
+        curve = self.series(chosen)
+        if "smooth" not in curve:
+            value = curve["value"]
+            curve = curve.assign(smooth=value, low=value, high=value, gap=False)
+        return plot_place(rows, chosen, curve, index=self.index, facts=self.receipt)
 
     def map(self) -> folium.Map:
         """The places on a map, coloured by their mean index.
@@ -143,18 +150,23 @@ class Results:
             path, self.table, self.places, self.smooth, index=self.index, facts=self.receipt
         )
 
-    def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
+    def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
         """Write table, series, plots, map, report and receipt into a folder.
 
         Each file is replaced whole. What needs an extra that is not installed is left out, and
         said.
+
+        Args:
+            folder: is made where it is not there.
+            plots: a key of PLOTS.
+            progress: is told how far the work has come.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
         replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
         replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p, dates="%Y-%m-%d"))
-        for draw in (_save_plots, _save_map):
+        for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
             try:
                 draw(self, folder, progress)
             except MissingExtraError as error:
@@ -186,16 +198,20 @@ class Results:
         raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
 
 
-def _save_plots(results: Results, folder: Path, progress: Progress) -> None:
+def _save_plots(
+    results: Results, folder: Path, progress: Progress, *, endings: Sequence[str]
+) -> None:
+    if not endings:
+        return
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     chosen = results.places[:_MOST_PLOTS]
     for number, place in enumerate(chosen):
         progress(Event(phase="plots", done=number, total=len(chosen)))
-        replace_file(
-            plots / f"{file_name(place.id)}.png",
-            lambda p, place=place: save_plot(results.plot(place), p),
-        )
+        figure = results.plot(place)
+        for ending in endings:
+            path = plots / f"{file_name(place.id)}.{ending}"
+            replace_file(path, partial(save_plot, figure))
     if len(results.places) > len(chosen):
         note = (
             f"plots of the first {len(chosen)} of {len(results.places)} places; the report has all"
