@@ -98,15 +98,10 @@ def choose_chips(
 
 
 def _prepared(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows by time, with the columns by which they are ranked."""
+    """The rows by time, with times without a zone."""
     times = rows["datetime"]
     plain = times if times.dt.tz is None else times.dt.tz_convert(None)
-    prepared = rows.assign(
-        at=plain.astype("datetime64[s]"),
-        poor=rows["status"] != "ok",
-        unclear=-rows["clear_fraction"].fillna(0).round(2),
-        clouds=(rows["scene_cloud_cover"].fillna(100) // 10).clip(upper=9),
-    )
+    prepared = rows.assign(at=plain.astype("datetime64[s]"))
     return prepared.sort_values(["at", "scene_id"], kind="stable")
 
 
@@ -130,18 +125,21 @@ def _choices(
     place_id: str, rows: pd.DataFrame, spans: Iterator[_Span], index: str, most: int
 ) -> list[ChipChoice]:
     """The clearest of each span; one that is it of two spans is shown once, for the first."""
-    best: dict[str, tuple[_Span, pd.Series[Any]]] = {}
+    at = rows["at"].to_numpy()
+    poor = (rows["status"] != "ok").to_numpy()
+    unclear = -rows["clear_fraction"].to_numpy(float, na_value=0.0).round(2)
+    clouds = np.minimum(rows["scene_cloud_cover"].to_numpy(float, na_value=100.0) // 10, 9)
+    best: dict[int, _Span] = {}
     for span in spans:
-        within = rows[(rows["at"] >= span.first) & (rows["at"] <= span.last)]
+        within = np.flatnonzero((at >= span.first) & (at <= span.last))
         if len(within):
-            ranked = within.assign(far=(within["at"] - span.peak).abs())
-            first = ranked.sort_values(["poor", "unclear", "clouds", "far"], kind="stable").iloc[0]
-            best.setdefault(str(first["scene_id"]), (span, first))
-    ordered = sorted(best.values(), key=lambda pair: pair[1]["at"])
-    kept = np.unique(np.linspace(0, len(ordered) - 1, most).round().astype(int)) if ordered else []
+            far = np.abs(at[within] - span.peak)
+            ranked = np.lexsort((far, clouds[within], unclear[within], poor[within]))
+            best.setdefault(int(within[ranked[0]]), span)
+    ordered = sorted(best)
     if len(ordered) > most:
-        ordered = [ordered[k] for k in kept]
-    return [_choice(place_id, span, row, index) for span, row in ordered]
+        ordered = [ordered[round(k)] for k in np.linspace(0, len(ordered) - 1, most)]
+    return [_choice(place_id, best[k], rows.iloc[k], index) for k in ordered]
 
 
 def _choice(place_id: str, span: _Span, row: pd.Series[Any], index: str) -> ChipChoice:
