@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
 
 __all__ = ["ChipPicture"]
 
@@ -15,7 +15,7 @@ __all__ = ["ChipPicture"]
 class ChipPicture:
     """One scene of one place as encoded pictures, north up."""
 
-    date: datetime.date
+    date: dt.date
     """Day of acquisition, UTC."""
     scene_id: str
     """The scene that is shown; untrusted text."""
@@ -24,4 +24,4 @@ class ChipPicture:
     index_png: bytes
     """The index in the colours of :mod:`fieldwren.present.style`, as a PNG file."""
     colour_png: bytes | None
-    """The same pixels in true colour, as a PNG file; None where the archive lacks a visible band."""
+    """The same pixels in true colour, as a PNG file; None where a visible band is missing."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSENT",
+    "ANOMALIES",
+    "ANOMALY_STOPS",
     "CLOUD",
     "CURVE",
     "INK",
@@ -48,6 +50,18 @@ STOPS: Final = (
 )
 """The colour scale as (position, colour): water and snow pale blue, bare ground sand, vegetation
 green. On the range of NDVI, -0.2 to 1, the second stop is 0."""
+
+ANOMALY_STOPS: Final = (
+    (0.0, "#7a4a12"),
+    (1 / 6, "#b9772a"),
+    (1 / 3, "#e3bf80"),
+    (0.5, "#f1eee6"),
+    (2 / 3, "#8fcfc5"),
+    (5 / 6, "#3a9a91"),
+    (1.0, "#0b5b55"),
+)
+"""Below the usual brown, above it blue-green: told apart by the colour-blind, darker in grey the
+further from the usual (after the BrBG scheme of ColorBrewer)."""
 
 INK: Final = "#1f2933"
 """Text and axes."""
@@ -118,10 +132,6 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-_AT: Final = [at for at, _ in STOPS]
-_CHANNELS: Final = list(zip(*(_rgb(colour) for _, colour in STOPS), strict=True))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """The colours of values from low to high."""
@@ -130,6 +140,8 @@ class Scale:
     """The value of the first colour."""
     high: float
     """The value of the last colour."""
+    stops: tuple[tuple[float, str], ...] = STOPS
+    """The colours between them."""
 
     def image(self, values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         """Red, green and blue of values of shape (...,), as (..., 3); beyond the ends, the end's.
@@ -137,7 +149,9 @@ class Scale:
         Where a value is not finite: ABSENT.
         """
         share = (values - self.low) / (self.high - self.low)
-        channels = [np.interp(share, _AT, channel) for channel in _CHANNELS]
+        at = [stop for stop, _ in self.stops]
+        colours = zip(*(_rgb(colour) for _, colour in self.stops), strict=True)
+        channels = [np.interp(share, at, channel) for channel in colours]
         image = np.stack(channels, axis=-1).round()
         return np.where(np.isfinite(values)[..., None], image, _rgb(ABSENT)).astype(np.uint8)
 
@@ -150,6 +164,10 @@ class Scale:
         """Black or white, whichever is read better on the colour."""
         red, green, blue = _rgb(self.colour(value))
         return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else "#ffffff"
+
+
+ANOMALIES: Final = Scale(low=-3.0, high=3.0, stops=ANOMALY_STOPS)
+"""The colours of standard scores: how far a value is from the usual for the time of year."""
 
 
 def value_range(index: str, values: Iterable[float]) -> Scale:
