@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,9 +14,12 @@ from fieldwren.errors import OptionError
 from fieldwren.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-__all__ = ["MARK", "read_text", "with_engine", "with_table", "without", "write_text"]
+__all__ = ["MARK", "Value", "read_text", "with_engine", "with_table", "without", "write_text"]
+
+Value = str | int | Mapping[str, "Value"]
+"""What is written: text, numbers, and inline tables of them."""
 
 MARK: Final = "# Written by fieldwren setup; `fieldwren teardown` takes it out again."
 _HEADER: Final = re.compile(r"\s*\[")
@@ -64,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
-def with_table(text: str, table: str, values: Mapping[str, str | int]) -> str:
+def with_table(text: str, table: str, values: Mapping[str, Value]) -> str:
     """The text with these values in a table, which is added where it is missing.
 
     Other keys of the table, all other tables, and comments stay.
@@ -170,8 +174,15 @@ def _assigns(line: str, name: str) -> bool:
     return re.match(rf"\s*{re.escape(name)}\s*=", line) is not None
 
 
-def _line(name: str, value: str | int) -> str:
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+def _line(name: str, value: Value) -> str:
+    return f"{name} = {_toml(value)}"
+
+
+def _toml(value: Value) -> str:
+    """A value as TOML; its strings and numbers are written as in JSON."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(_line(n, v) for n, v in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _table(whole: Mapping[str, Any], table: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ Every step looks before it acts. So the same list serves a dry run (look only), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-__all__ = ["Step", "Tell", "carry_out", "left_to_do"]
+__all__ = ["Came", "Step", "perform"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,36 +29,22 @@ class Step:
     """Makes it so; returns what came of it, in words."""
 
 
-class Tell(Protocol):
-    """Hears of each step when it is over."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """What came of a step."""
 
-    def __call__(self, step: Step, came: str, /, *, changed: bool) -> None:
-        """Take notice: ``came`` is what came of it."""
-
-
-def left_to_do(steps: Sequence[Step]) -> list[Step]:
-    """The steps that are not done yet. Changes nothing."""
-    return [step for step in steps if not step.is_done()]
+    changed: bool
+    """Whether anything had to be done."""
+    says: str
+    """In words."""
 
 
-def carry_out(steps: Sequence[Step], tell: Tell) -> int:
-    """Do in turn what is not done yet.
-
-    Args:
-        steps: what is to be so; a later step may need an earlier one.
-        tell: hears of each.
-
-    Returns:
-        How many steps changed something.
+def perform(step: Step) -> Came:
+    """Do a step, unless it is done already.
 
     Raises:
-        CloudError: a step cannot be done; those before it stay done.
+        CloudError: it cannot be done.
     """
-    changes = 0
-    for step in steps:
-        if step.is_done():
-            tell(step, "is there already", changed=False)
-        else:
-            tell(step, step.do(), changed=True)
-            changes += 1
-    return changes
+    if step.is_done():
+        return Came(changed=False, says="is so already")
+    return Came(changed=True, says=step.do())
