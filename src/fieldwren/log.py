@@ -24,11 +24,12 @@ def follow_environment(usual: str = "") -> None:
     Raises:
         OptionError: FIELDWREN_LOGLEVEL is no level.
     """
-    level = os.environ.get("FIELDWREN_LOGLEVEL", "").strip().upper() or usual
+    asked = os.environ.get("FIELDWREN_LOGLEVEL", "").strip()
+    level = asked.upper() or usual
     if not level:
         return
     if level not in LEVELS:
-        raise OptionError(f"FIELDWREN_LOGLEVEL must be one of {', '.join(LEVELS)}, not {level!r}")
+        raise OptionError(f"FIELDWREN_LOGLEVEL must be one of {', '.join(LEVELS)}, not {asked!r}")
     log = logging.getLogger("fieldwren")
     log.setLevel(level)
     if not any(isinstance(handler, _OnStandardError) for handler in log.handlers):

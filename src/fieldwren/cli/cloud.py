@@ -58,7 +58,7 @@ def carry_out(steps: list[Step], screen: Screen, *, quiet: bool) -> list[dict[st
             came = perform(step)
         told.append({"name": step.name, "changed": came.changed, "says": came.says})
         if not quiet:
-            screen.console.print(Text(f"  ✓ {step.name}: {came.says}"), soft_wrap=True)
+            screen.out.print(Text(f"  ✓ {step.name}: {came.says}"), soft_wrap=True)
     return told
 
 
