@@ -19,6 +19,7 @@ __all__ = ["ENGINES", "check_engine", "executor"]
 
 ENGINES: Final[Mapping[str, str]] = {
     "local": "fieldwren.engine.local:local_executor",
+    "lambda": "fieldwren.engine.aws_lambda.executor:lambda_executor",
 }
 """Engines by name: module and function that makes the executor, imported when it is used."""
 
