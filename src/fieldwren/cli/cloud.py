@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fieldwren.engine.aws_lambda.options import LambdaOptions
     from fieldwren.screen import Screen
 
-__all__ = ["add_commands", "carry_out"]
+__all__ = ["add_commands", "carry_out", "say"]
 
 
 def add_commands(add: AddCommand) -> None:
@@ -46,6 +46,13 @@ def add_commands(add: AddCommand) -> None:
     teardown.set_defaults(command=_teardown)
 
 
+def say(screen: Screen, words: str) -> None:
+    """Print text as it is; a terminal wraps it between words."""
+    from rich.text import Text  # noqa: PLC0415 - rich is slow to import
+
+    screen.out.print(Text(words), soft_wrap=not screen.out.is_terminal)
+
+
 def carry_out(steps: list[Step], screen: Screen, *, quiet: bool) -> list[dict[str, object]]:
     """Do the steps, and say of each what came of it as soon as it is over."""
     from rich.text import Text  # noqa: PLC0415 - rich is slow to import
@@ -58,7 +65,7 @@ def carry_out(steps: list[Step], screen: Screen, *, quiet: bool) -> list[dict[st
             came = perform(step)
         told.append({"name": step.name, "changed": came.changed, "says": came.says})
         if not quiet:
-            screen.out.print(Text(f"  ✓ {step.name}: {came.says}"), soft_wrap=True)
+            say(screen, f"  ✓ {step.name}: {came.says}")
     return told
 
 
@@ -127,8 +134,6 @@ def _dashboard(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _teardown(options: argparse.Namespace, screen: Screen) -> int:
-    from rich.text import Text  # noqa: PLC0415 - rich is slow to import
-
     from fieldwren.cloud.account import account_of  # noqa: PLC0415 - only where needed
     from fieldwren.cloud.teardown import inventory  # noqa: PLC0415 - likewise
     from fieldwren.config import config_path  # noqa: PLC0415 - likewise
@@ -146,7 +151,7 @@ def _teardown(options: argparse.Namespace, screen: Screen) -> int:
         lines += ["Left alone:"] * bool(found.stays) + [
             f"  {plain_line}" for plain_line in found.stays
         ]
-        screen.out.print(Text("\n".join(lines)), soft_wrap=True)
+        say(screen, "\n".join(lines))
     told: list[dict[str, object]] = []
     go = found.steps and not options.dry_run
     if go and confirm(asker, "Remove all this?", default=False, yes=options.yes):

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.cli.asking import asker_of, confirm
-from fieldwren.cli.cloud import carry_out
+from fieldwren.cli.cloud import carry_out, say
 from fieldwren.cli.options import AddCommand, print_json, shown_options
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _setup(options: argparse.Namespace, screen: Screen) -> int:
     loud = not (options.quiet or options.json)
     account = account_of(known)
     if loud:
-        _say(screen, f"This sets up AWS account {account.id} for fieldwren, as {account.arn}.")
+        say(screen, _WELCOME.format(account=account))
     answers = interview(known, account, given, asker)
     steps = setup_steps(answers, account)
     left = [step for step in steps if not step.is_done()]
@@ -94,7 +94,7 @@ def _setup(options: argparse.Namespace, screen: Screen) -> int:
     elif confirm(asker, "Go ahead?", default=True, yes=options.yes or not left):
         told = carry_out(left, screen, quiet=not loud)
     else:
-        _say(screen, "Nothing was changed.")
+        say(screen, "Nothing was changed.")
         return 0
     said = "" if options.dry_run or options.no_hello else _try_out(answers.options, screen)
     _finish(options, answers, told, said, screen)
@@ -147,12 +147,6 @@ def _print_policy(options: argparse.Namespace, known: LambdaOptions) -> int:
     return 0
 
 
-def _say(screen: Screen, words: str) -> None:
-    from rich.text import Text  # noqa: PLC0415 - rich is slow to import
-
-    screen.out.print(Text(words), soft_wrap=True)
-
-
 def _show(steps: list[Step], left: list[Step], screen: Screen) -> None:
     """The list of what is there and of what is to be done."""
     lines = [""]
@@ -162,7 +156,7 @@ def _show(steps: list[Step], left: list[Step], screen: Screen) -> None:
         lines += ["To be done:", *(f"  • {step.name}: {step.says}" for step in left)]
     else:
         lines += ["Nothing is left to do."]
-    _say(screen, "\n".join(lines))
+    say(screen, "\n".join(lines))
 
 
 def _try_out(aws: LambdaOptions, screen: Screen) -> str:
@@ -184,16 +178,21 @@ def _finish(
     """Say what came of it, and what comes next."""
     if options.json:
         print_json({"config": answers.file, "steps": told, "hello": said})
+    elif options.quiet:
+        print(said, end="\n" * bool(said))
     elif options.dry_run:
-        _say(screen, "\nThis was a dry run: nothing was made.")
+        say(screen, "\nThis was a dry run: nothing was made.")
     else:
         if said:
             print(said)
-        _say(screen, _NEXT)
+        say(screen, _NEXT)
         if answers.hint:
-            _say(screen, f"\n{answers.hint}")
+            say(screen, f"\n{answers.hint}")
 
 
+_WELCOME: Final = """\
+This gets AWS account {account.id} ready for fieldwren, as {account.arn}.
+Enter takes the answer in brackets. Nothing is made before you have seen a list of it."""
 _NEXT: Final = """
 Ready. What comes next:
   fieldwren plan places.geojson --engine lambda   what a run would read, and cost

@@ -35,8 +35,8 @@ def function_step(options: LambdaOptions, account: Account) -> Step:
 
     return Step(
         name=f"function {options.function}",
-        says=f"make the worker package, upload it and create the function: {options.memory} MiB,"
-        f" {options.timeout} s, {options.architecture}",
+        says=f"pack the worker, upload it, create the function ({options.memory} MiB,"
+        f" {options.timeout} s, {options.architecture})",
         is_done=is_done,
         do=lambda: f"{ensure_function(options)} is ready",
     )

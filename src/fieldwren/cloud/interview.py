@@ -31,7 +31,7 @@ ADVANCED: Final = {
     "function": ("What shall names of Lambda functions start with?", ""),
     "memory": (
         "Memory of a worker, in MiB?",
-        "Its share of a processor grows with it: 1769 is one core. Price per second does too.",
+        "Its share of a processor grows with it, 1769 is one core; so does the price of a second.",
     ),
     "timeout": ("Seconds after which a call is ended?", "At most 900."),
     "architecture": ("Processor of the workers?", "arm64 costs a fifth less per second."),
@@ -112,8 +112,8 @@ def _place(
         Question(
             name="bucket",
             text="Which S3 bucket may it use?",
-            why="For the workers' package and for data too large for a call. It is created"
-            " where it does not exist.",
+            why="For the program of the workers, and for data too large for a call. If there is no"
+            " such bucket, it is created.",
             default=known.bucket or _free_name(options, account),
             check=check,
         ),
@@ -163,7 +163,12 @@ def _advanced(
     """The questions about properties, or those whose answers are given already."""
     names = [name for name in ADVANCED if given.get(name) is not None]
     shown = ", ".join(f"{name} {getattr(options, name)}" for name in ADVANCED)
-    change = yes_or_no("advanced", "Change any of these?", default=False, why=f"Workers: {shown}.")
+    change = yes_or_no(
+        "advanced",
+        "Do you want to change how workers are made?",
+        default=False,
+        why=f"As they are: {shown}. That suits most.",
+    )
     if not names and answer(change, given, asker):
         names = list(ADVANCED)
     return tuple(
@@ -216,7 +221,7 @@ def _file(
             name="config",
             text="Which file shall keep these settings?",
             why=f'"here" is {HERE} in this folder, "home" is {HOME}, for all folders.'
-            " What else is in the file stays.",
+            " Or give a path. What else is in the file stays.",
             default=named or str(HERE if HERE.exists() else HOME),
             check=check,
         ),

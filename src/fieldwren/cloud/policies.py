@@ -97,13 +97,10 @@ def person_policy(options: LambdaOptions, account: Account) -> Policy:
             [
                 "lambda:CreateFunction",
                 "lambda:DeleteFunction",
-                "lambda:GetFunction",
                 "lambda:GetFunctionConfiguration",
                 "lambda:InvokeFunction",
                 "lambda:ListTags",
                 "lambda:TagResource",
-                "lambda:UpdateFunctionCode",
-                "lambda:UpdateFunctionConfiguration",
             ],
             [f"{aws}:lambda:{here}:function:{options.function}-*"],
         ),
@@ -111,7 +108,6 @@ def person_policy(options: LambdaOptions, account: Account) -> Policy:
             [
                 "s3:CreateBucket",
                 "s3:DeleteBucket",
-                "s3:GetBucketLocation",
                 "s3:GetBucketTagging",
                 "s3:ListBucket",
                 "s3:ListBucketVersions",
@@ -120,17 +116,16 @@ def person_policy(options: LambdaOptions, account: Account) -> Policy:
             ],
             [bucket],
         ),
-        Keys=(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{bucket}/{prefix}/*"]),
+        Keys=(
+            ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"],
+            [f"{bucket}/{prefix}/*"],
+        ),
         Logs=(
             [
-                "logs:CreateLogGroup",
                 "logs:DeleteLogGroup",
                 "logs:DescribeLogStreams",
                 "logs:FilterLogEvents",
                 "logs:GetLogEvents",
-                "logs:ListTagsForResource",
-                "logs:PutRetentionPolicy",
-                "logs:TagResource",
             ],
             [_log_groups(options, account), f"{_log_groups(options, account)}:*"],
         ),

@@ -37,7 +37,7 @@ class Question:
             FieldwrenError: it cannot be used; the message says why.
         """
         if self.choices and text not in self.choices:
-            raise OptionError(f"{self.name}: choose {' or '.join(self.choices)}, not {text!r}")
+            raise OptionError(f"{self.name}: choose one of {', '.join(self.choices)}, not {text!r}")
         return self.check(text)
 
 

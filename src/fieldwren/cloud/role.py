@@ -35,8 +35,7 @@ def role_steps(options: LambdaOptions, account: Account) -> list[Step]:
         ),
         Step(
             name=f"permissions of role {name}",
-            says=f"write its own log, keep data under {options.bucket}/{options.prefix},"
-            " read archives that charge the reader",
+            says="its own log, its own keys in the bucket, reading archives that charge",
             is_done=lambda: _permissions_are_there(options, account),
             do=lambda: _permit(options, account),
         ),
@@ -69,7 +68,7 @@ def usable_role(options: LambdaOptions, account: Account) -> bool:
     if role is not None and not _trusts_lambda(role["AssumeRolePolicyDocument"]):
         raise CloudError(
             f"role {name} is there, but AWS Lambda may not act as it: choose another name, or add"
-            " the trust policy that `fieldwren setup --print-policy` prints"
+            " the trust policy that `fieldwren setup --print-policy trust` prints"
         )
     return role is not None
 

@@ -21,7 +21,7 @@ __all__ = ["MARK", "Value", "read_text", "with_engine", "with_table", "without",
 Value = str | int | Mapping[str, "Value"]
 """What is written: text, numbers, and inline tables of them."""
 
-MARK: Final = "# Written by fieldwren setup; `fieldwren teardown` takes it out again."
+MARK: Final = "# Written by fieldwren setup"
 _HEADER: Final = re.compile(r"\s*\[")
 
 
