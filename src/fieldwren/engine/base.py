@@ -19,7 +19,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from fieldwren.engine.calls import within
+from fieldwren.engine.calls import call_each, within
 from fieldwren.engine.pickling import dumps, outcome
 from fieldwren.errors import EngineError
 
@@ -81,7 +81,7 @@ class Engine(Executor):
             raise ValueError("chunksize must be 1 or more")
         if chunksize == 1:
             return super().map(self.shared(fn), *iterables, timeout=timeout, **more)
-        each = self.shared(partial(_call_each, fn))
+        each = self.shared(partial(call_each, fn))
         chunks = _chunks(zip(*iterables, strict=False), chunksize)
         return chain.from_iterable(super().map(each, chunks, timeout=timeout, **more))
 
@@ -176,10 +176,6 @@ class RemoteCalls(Threads):
             CallTimeoutError: there is none in time.
         """
         ...
-
-
-def _call_each(function: Callable[..., Any], chunk: list[tuple[Any, ...]]) -> list[Any]:
-    return [function(*args) for args in chunk]
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

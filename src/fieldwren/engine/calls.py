@@ -1,4 +1,4 @@
-"""Wrappers of a call that travel with it and work on every engine: its time, its environment."""
+"""Wrappers of a call that travel with it and work on every engine: its time, its environment, its items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldwren.errors import CallTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["with_environment", "within"]
+__all__ = ["call_each", "with_environment", "within"]
 
 
 def within(seconds: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -57,3 +57,8 @@ def with_environment(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def call_each(function: Callable[..., Any], chunk: list[tuple[Any, ...]]) -> list[Any]:
+    """The results of a function for each of many items' arguments."""
+    return [function(*args) for args in chunk]

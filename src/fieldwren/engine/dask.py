@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.engine.base import Capacity, RemoteCalls
 from fieldwren.engine.calls import within
 from fieldwren.engine.local import default_workers
-from fieldwren.engine.pickling import dumps, loads, run_call
+from fieldwren.engine.pickling import dumps, run_call
 from fieldwren.errors import EngineError, LostCallError, MissingExtraError, OptionError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ALIKE: Final = {"python": 2, "distributed": 2, "dask": 2, "cloudpickle": 1, "nu
 _UNKNOWN_SIZE: Final = 100
 """Calls in flight on a cluster that has no worker yet."""
 _LARGE: Final = 64 * 2**10
-"""Bytes of a function with its bound data from which on they are sent apart from its arguments."""
+"""Bytes of a function with its bound data from which on the calls of a map share them."""
 
 
 def dask_executor(
@@ -127,29 +127,31 @@ class DaskCalls(RemoteCalls):
         )
         self._client = client
         self._close = close or []
-        self._shared: tuple[object, Any] = (None, None)
         self._flying: set[Any] = set()
         self._lock = threading.Lock()
+
+    def shared(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as ``map`` submits it; a large one is sent to the cluster once."""
+        data = dumps(partial(within, self._timeout, fn) if self._timeout else fn)
+        if len(data) < _LARGE:
+            return fn
+        future = self._client.submit(_itself, data, pure=False)
+        made: Any = _Shared(getattr(fn, "__qualname__", type(fn).__qualname__), future)
+        return made  # pack knows it; it is never called
 
     def pack(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        """The pickled call; of a large function that was packed before, its arguments alone."""
-        with self._lock:
-            if self._shared[0] is not fn:
-                data = dumps(fn) if isinstance(fn, partial) else b""
-                large = len(data) >= _LARGE
-                self._shared = fn, large and self._client.submit(_itself, data, pure=False)
-            shared = self._shared[1]
-        if shared:
-            return _run_shared, shared, dumps((args, kwargs)), self._timeout
-        return run_call, super().pack(fn, args, kwargs)
+        """The arguments of ``run_call``."""
+        if isinstance(fn, _Shared):
+            return dumps((None, args, kwargs)), fn.future
+        return (super().pack(fn, args, kwargs),)
 
     def send(self, call: tuple[Any, ...], name: str) -> bytes:
         """Have the call run by a worker."""
         from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - heavy, optional
 
-        future = self._client.submit(*call, pure=False)
+        future = self._client.submit(run_call, *call, pure=False)
         with self._lock:
             self._flying.add(future)
         try:
@@ -181,22 +183,22 @@ class DaskCalls(RemoteCalls):
         self._client.cancel(flying, force=True)
 
 
+class _Shared:
+    """A function that lies in the cluster.
+
+    Args:
+        name: of the function.
+        future: Dask's, of its bytes.
+    """
+
+    def __init__(self, name: str, future: Any) -> None:
+        self.__qualname__ = name
+        self.future = future
+
+
 def _itself(data: bytes) -> bytes:
-    """A task that gives data: Dask moves them between workers, and remakes them if lost."""
+    """A task that gives data: Dask moves them between workers, and makes them anew if lost."""
     return data
-
-
-def _run_shared(function: bytes, arguments: bytes, timeout: float) -> bytes:
-    return run_call(dumps((_call_shared, (function, arguments, timeout), {})))
-
-
-def _call_shared(function: bytes, arguments: bytes, timeout: float) -> Any:
-    args, kwargs = loads(arguments)
-    called = _remembered(function)
-    return within(timeout, called, *args, **kwargs) if timeout else called(*args, **kwargs)
-
-
-_remembered = lru_cache(maxsize=4)(loads)
 
 
 class _LocalCluster:

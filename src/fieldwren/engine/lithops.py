@@ -157,6 +157,7 @@ def _settings(config: Any, backend: str) -> dict[str, Any]:
     general = settings.setdefault("lithops", {})
     if backend:
         general["backend"] = backend
+    general.setdefault("data_limit", False)  # a call's data travel through the storage
     if general.get("backend") == "localhost":
         general.setdefault("storage", "localhost")
         general.setdefault("monitoring_interval", 0.2)

@@ -102,28 +102,44 @@ def _formatted(error: BaseException) -> str:
 
 
 def _portable(error: BaseException) -> bytes:
-    """The exception pickled so that it can be restored: whole, else by parts, else in words."""
-    kind = type(error)
-    for attempt in (error, (kind, error.args, dict(vars(error))), (kind, error.args, {})):
+    """The exception pickled so that it can be restored: as it says, by parts, or in words."""
+    for attempt in (_as_it_says, _by_parts, _without_state):
         try:
-            data = dumps(attempt, whole=False)
+            data = dumps(attempt(error), whole=False)
             _restored(data)
         except BaseException:  # noqa: BLE001, S112 - an exception's own code may raise anything
             continue
         return data
     words = traceback.format_exception_only(error)[-1].strip()
-    return dumps(EngineError(f"{words} (the exception itself cannot be pickled)"))
+    return dumps((EngineError, (f"{words} (the exception itself cannot be pickled)",)))
+
+
+def _as_it_says(error: BaseException) -> tuple[Any, ...]:
+    """What makes the exception; asked of itself, as libraries change how pickle does it."""
+    return tuple(error.__reduce_ex__(pickle.HIGHEST_PROTOCOL))[:3]
+
+
+def _by_parts(error: BaseException) -> tuple[Any, ...]:
+    return (*_without_state(error), dict(vars(error)))
+
+
+def _without_state(error: BaseException) -> tuple[Any, ...]:
+    return _bare, (type(error), error.args)
+
+
+def _bare(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """An exception whose __init__ takes something else than its args."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def _restored(data: bytes) -> BaseException:
     """The exception of :func:`_portable`."""
-    value = loads(data)
-    if isinstance(value, BaseException):
-        return value
-    kind, args, state = value  # its __init__ takes something else than args
-    error = kind.__new__(kind)
-    error.args = args
-    vars(error).update(state)
+    make, args, *state = loads(data)
+    error = make(*args)
+    if state and state[0]:
+        error.__setstate__(state[0])
     return error
 
 

@@ -19,8 +19,8 @@ __all__ = ["ROOTS", "worker_sources"]
 ROOTS: Final = (
     "fieldwren.worker",
     "fieldwren.engine.aws_lambda.handler",
-    "fieldwren.engine.base",
     "fieldwren.engine.calls",
+    "fieldwren.engine.local",
     "fieldwren.lab",
 )
 """Modules and packages whose functions travel by reference; those that exist are taken."""
