@@ -246,15 +246,17 @@ class LambdaEmulator:
             self._bursts.clear()
 
     def reset(self):
-        """Forget faults and counts, end the sandboxes; functions stay."""
+        """Forget faults and counts, end all sandboxes; functions stay."""
         self.inject()
         with self._lock:
             self.script.clear()
-            self.counts.clear()
             for function in self.functions.values():
-                for sandbox in function.sandboxes:
-                    self._drop(sandbox)
                 function.sandboxes.clear()
+            for sandbox in list(self._sandboxes.values()):
+                self._drop(sandbox)
+        while self._running:
+            time.sleep(0.01)
+        self.counts.clear()
 
     # The API
 

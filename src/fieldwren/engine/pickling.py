@@ -38,16 +38,22 @@ class RemoteTraceback(Exception):  # noqa: N818 - the cause of an error, shown a
         return f'\n"""\n{self.args[0]}"""'
 
 
-def dumps(value: object) -> bytes:
-    """Pickle a value, with functions and classes of the user's own modules by value.
+def dumps(value: object, *, whole: bool = True) -> bytes:
+    """Pickle a value.
+
+    Args:
+        value: anything.
+        whole: functions and classes of the user's own modules by value; False: only of those that
+            cannot be imported here.
 
     Raises:
         MissingExtraError: cloudpickle is not installed.
         EngineError: something in the value cannot be pickled.
     """
     cloudpickle = _cloudpickle()
+    own = _own_modules(len(sys.modules), next(reversed(sys.modules))) if whole else ()
     try:
-        with _by_value(_own_modules(len(sys.modules), next(reversed(sys.modules)))):
+        with _by_value(own):
             return cloudpickle.dumps(value, protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(f"cannot be sent to another process: {error}") from error
@@ -70,9 +76,9 @@ def run_call(data: bytes, function: bytes | None = None) -> bytes:
     try:
         called, args, kwargs = loads(data)
         called = called if function is None else loads(function)
-        return dumps((True, called(*args, **kwargs)))
+        return dumps((True, called(*args, **kwargs)), whole=False)
     except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
-        return dumps((False, _portable(error), _formatted(error)))
+        return dumps((False, _portable(error), _formatted(error)), whole=False)
 
 
 def outcome(answer: bytes) -> Any:
@@ -96,28 +102,44 @@ def _formatted(error: BaseException) -> str:
 
 
 def _portable(error: BaseException) -> bytes:
-    """The exception pickled so that it can be restored: whole, else by parts, else in words."""
-    kind = type(error)
-    for attempt in (error, (kind, error.args, dict(vars(error))), (kind, error.args, {})):
+    """The exception pickled so that it can be restored: as it says, by parts, or in words."""
+    for attempt in (_as_it_says, _by_parts, _without_state):
         try:
-            data = dumps(attempt)
+            data = dumps(attempt(error), whole=False)
             _restored(data)
         except BaseException:  # noqa: BLE001, S112 - an exception's own code may raise anything
             continue
         return data
     words = traceback.format_exception_only(error)[-1].strip()
-    return dumps(EngineError(f"{words} (the exception itself cannot be pickled)"))
+    return dumps((EngineError, (f"{words} (the exception itself cannot be pickled)",)))
+
+
+def _as_it_says(error: BaseException) -> tuple[Any, ...]:
+    """What makes the exception; asked of itself, as libraries change how pickle does it."""
+    return tuple(error.__reduce_ex__(pickle.HIGHEST_PROTOCOL))[:3]
+
+
+def _by_parts(error: BaseException) -> tuple[Any, ...]:
+    return (*_without_state(error), dict(vars(error)))
+
+
+def _without_state(error: BaseException) -> tuple[Any, ...]:
+    return _bare, (type(error), error.args)
+
+
+def _bare(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """An exception whose __init__ takes something else than its args."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def _restored(data: bytes) -> BaseException:
     """The exception of :func:`_portable`."""
-    value = loads(data)
-    if isinstance(value, BaseException):
-        return value
-    kind, args, state = value  # its __init__ takes something else than args
-    error = kind.__new__(kind)
-    error.args = args
-    vars(error).update(state)
+    make, args, *state = loads(data)
+    error = make(*args)
+    if state and state[0]:
+        error.__setstate__(state[0])
     return error
 
 
@@ -168,7 +190,15 @@ def _is_own(file: object, name: str) -> bool:
     path = Path(file).resolve()
     if {"site-packages", "dist-packages"} & set(path.parts):
         return False
-    return not any(path.is_relative_to(home) for home in _installed())
+    if any(path.is_relative_to(home) for home in _installed()):
+        return False
+    return not _holds_packages(path.parents[name.count(".") + (path.name == "__init__.py")])
+
+
+@lru_cache(maxsize=1024)
+def _holds_packages(folder: Path) -> bool:
+    """Whether packages are installed in a folder, as by ``pip install --target``."""
+    return any(folder.glob("*.dist-info"))
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from concurrent.futures import wait as _wait
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +26,12 @@ from fieldwren.engine.aws_lambda.client import client, explaining
 from fieldwren.engine.aws_lambda.handler import LIMIT
 from fieldwren.engine.aws_lambda.invoke import Invoker, Parcel
 from fieldwren.engine.aws_lambda.options import LambdaOptions
+from fieldwren.engine.base import Capacity, Engine
 from fieldwren.engine.pickling import dumps, outcome
 from fieldwren.errors import CloudError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from fieldwren.engine.aws_lambda.report import Report
     from fieldwren.engine.aws_lambda.spill import Spill
@@ -67,7 +68,8 @@ class _Shared:
     """A function pickled once for many calls."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.name, self.data = _name(function), dumps(function)
+        self.name = _name(function)
+        self.data = _pickled(self.name, function)
         self._lock = threading.Lock()
         self._blob: dict[str, str] | None = None
 
@@ -114,14 +116,11 @@ class _Call:
             return True
 
 
-class LambdaExecutor(Executor):
+class LambdaExecutor(Engine):
     """Runs calls in AWS Lambda functions; see the module.
 
     Args:
         options: of account and function.
-
-    Attributes:
-        workers: calls that run at the same time.
 
     Raises:
         MissingExtraError: boto3 is not installed.
@@ -129,9 +128,11 @@ class LambdaExecutor(Executor):
     """
 
     def __init__(self, options: LambdaOptions) -> None:
+        super().__init__()
         self.options = options
-        self.workers = _descriptors(options.workers or _account_limit(options))
-        self._invoker = Invoker(options, self.workers)
+        workers = _descriptors(options.workers or _account_limit(options))
+        self.capacity = Capacity(calls=workers, per_machine=1, here=False, memory=options.memory)
+        self._invoker = Invoker(options, workers)
         self._invoker.prepare()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -156,11 +157,8 @@ class LambdaExecutor(Executor):
             EngineError: function or arguments cannot be pickled.
         """
         shared = fn if isinstance(fn, _Shared) else None
-        name = fn.name if isinstance(fn, _Shared) else _name(fn)
-        try:
-            data = dumps((None if shared else fn, args, kwargs))
-        except EngineError as error:
-            raise EngineError(f"{name} or an argument of it {error}") from error
+        name = shared.name if shared else _name(fn)
+        data = _pickled(name, (None if shared else fn, args, kwargs))
         call = _Call(name, data, shared)
         with self._lock:
             if self._closed:
@@ -169,19 +167,13 @@ class LambdaExecutor(Executor):
             self._open.add(call)
             self._queue.put(call)
             self._more_lanes()
+        self._known.add(call.future)
         return call.future
 
-    def map(
-        self,
-        fn: Callable[..., Any],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-        chunksize: int = 1,
-        **more: Any,
-    ) -> Iterator[Any]:
-        """``Executor.map``; the function is pickled once."""
-        shared: Any = _Shared(fn)
-        return super().map(shared, *iterables, timeout=timeout, chunksize=chunksize, **more)
+    def shared(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The function pickled once for all calls of a map."""
+        made: Any = _Shared(fn)  # submit knows it; it is never called
+        return made
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as the base class has it
         """``Executor.shutdown``; answers of stragglers that were overtaken are not waited for."""
@@ -198,21 +190,9 @@ class LambdaExecutor(Executor):
         if wait or not left:
             self._clear_up()
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait for all calls; after Ctrl-C cancel those in the queue and do not wait."""
-        if kind is None or not issubclass(kind, KeyboardInterrupt):
-            self.shutdown(wait=True)
-            return
+    def abandon(self) -> None:
+        """Try no call again; those that run now run to their end, and are billed."""
         self._invoker.stopped.set()
-        self.shutdown(wait=False, cancel_futures=True)
-        running = self.running()
-        if running:
-            _log.warning("interrupted: what was queued is cancelled; %d calls still run", running)
-
-    def running(self) -> int:
-        """The calls that run now."""
-        with self._lock:
-            return sum(call.future.running() for call in self._open)
 
     def _cancel_queued(self) -> None:
         while True:
@@ -225,7 +205,7 @@ class LambdaExecutor(Executor):
 
     def _more_lanes(self) -> None:
         """One more thread, where none is free; the lock is held."""
-        if not self._idle.acquire(blocking=False) and self._lanes < self.workers:
+        if not self._idle.acquire(blocking=False) and self._lanes < self.capacity.calls:
             self._lanes += 1
             name = f"fieldwren-lambda-{self._lanes}"
             threading.Thread(target=self._lane, name=name, daemon=True).start()
@@ -316,8 +296,15 @@ class LambdaExecutor(Executor):
                 _log.warning("%s", error)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _pickled(name: str, value: object) -> bytes:
+    try:
+        return dumps(value)
+    except EngineError as error:
+        raise EngineError(f"{name} or an argument of it {error}") from error
 
 
 def _account_limit(options: LambdaOptions) -> int:

@@ -145,7 +145,7 @@ class Invoker:
         """How often a kind of trouble may happen to one call."""
         retries = self._options.retries
         bounds = {"busy": _REFUSALS, "cut": _CUTS, "gone": 1, "memory": 8, "broken": 0}
-        return {**bounds, "late": min(1, retries), "died": retries}[kind]
+        return {**bounds, "late": (retries + 1) // 2, "died": retries}[kind]
 
     def _pause(self, times: int) -> None:
         """Wait a random time ("full jitter"), twice as long at most each time."""

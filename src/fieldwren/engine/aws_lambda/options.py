@@ -40,8 +40,8 @@ class LambdaOptions:
     workers: int = 0
     """Calls at the same time; 0: as many as the account allows, 1,000 at most."""
     retries: int = 2
-    """How often a call is tried again whose worker died, and once at most one that took too long;
-    calls refused by AWS for a moment are repeated beside that."""
+    """How often a call is tried again whose worker died; half as often one that took too long.
+    Calls that AWS refuses for a moment do not count. With 0 no straggler is called twice either."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():

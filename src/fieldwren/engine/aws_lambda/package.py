@@ -13,10 +13,12 @@ import hashlib
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +28,7 @@ from fieldwren.errors import CloudError, MissingExtraError
 from fieldwren.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["RUNTIMES", "Package", "build_package"]
 
@@ -59,7 +61,7 @@ class Package:
     path: Path
     """The zip."""
     digest: str
-    """Hash of its content, 16 hexadecimal digits."""
+    """Hash of its content, 20 hexadecimal digits."""
     runtime: str
     """AWS's name of the runtime, such as python3.12."""
     architecture: str
@@ -123,17 +125,34 @@ def _requirements() -> list[str]:
 def _build(
     cache: Path, architecture: str, wanted: list[str], sources: dict[str, bytes]
 ) -> dict[str, object]:
-    """Fetch the wheels, zip them with the sources; says what was made."""
+    """Zip wheels and sources; says what was made."""
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        folder, draft = Path(scratch) / "wheels", Path(scratch) / "package.zip"
-        _install(folder, architecture, wanted)
-        files = {p: folder / p for p in _files(folder)}
-        unpacked = sum(f.stat().st_size for f in files.values())
-        digest = _write_zip(draft, files, sources)
-        _check_size(draft.stat().st_size, unpacked)
-        versions = _versions(folder)
+        base = cache / f"wheels-{_hash(json.dumps([wanted, architecture, sys.version_info[:2]]))}"
+        if not base.is_dir():
+            made = Path(scratch) / "wheels"
+            _zip_wheels(made, architecture, wanted)
+            with suppress(OSError):  # somebody else has made it meanwhile
+                made.rename(base)
+        known = json.loads((base / "known.json").read_text())
+        draft = Path(scratch) / "package.zip"
+        shutil.copyfile(base / "wheels.zip", draft)
+        size, digest = _add(draft, sources)
+        _check_size(draft.stat().st_size, known["unpacked"] + size)
+        digest = _hash(known["digest"], digest)
         draft.replace(cache / f"worker-{digest}.zip")
-    return {"file": f"worker-{digest}.zip", "digest": digest, "versions": versions}
+    return {"file": f"worker-{digest}.zip", "digest": digest, "versions": known["versions"]}
+
+
+def _zip_wheels(folder: Path, architecture: str, wanted: list[str]) -> None:
+    """Make a folder with the zip of the wheels and what is known of it."""
+    unpacked = folder / "unpacked"
+    unpacked.mkdir(parents=True)
+    _install(unpacked, architecture, wanted)
+    files = {p: unpacked / p for p in _files(unpacked)}
+    size, digest = _add(folder / "wheels.zip", files)
+    known = {"digest": digest, "unpacked": size, "versions": _versions(unpacked)}
+    (folder / "known.json").write_text(json.dumps(known))
+    shutil.rmtree(unpacked)
 
 
 def _install(folder: Path, architecture: str, wanted: list[str]) -> None:
@@ -172,20 +191,22 @@ def _files(folder: Path) -> Iterator[str]:
             yield name
 
 
-def _write_zip(target: Path, files: dict[str, Path], sources: dict[str, bytes]) -> str:
-    """Write the same bytes for the same content: sorted, of one moment, of one mode.
+def _add(target: Path, files: Mapping[str, Path | bytes]) -> tuple[int, str]:
+    """Add files to a zip, the same bytes for the same content: sorted, of one moment and mode.
 
-    Returns the hash of the content, which does not depend on how well it was compressed.
+    Returns their bytes unpacked, and a hash of their content, which does not depend on how well
+    they are compressed.
     """
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(target, "w") as package:
-        for name in sorted({*files, *sources}):
+    size, digest = 0, hashlib.sha256()
+    with zipfile.ZipFile(target, "a") as package:
+        for name, content in sorted(files.items()):
+            data = content.read_bytes() if isinstance(content, Path) else content
             entry = zipfile.ZipInfo(name, _MOMENT)
             entry.create_system, entry.external_attr = 3, 0o100755 << 16
-            data = sources[name] if name in sources else files[name].read_bytes()
             package.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
             digest.update(f"{name}\0{len(data)}\0".encode() + data)
-    return digest.hexdigest()[:16]
+            size += len(data)
+    return size, digest.hexdigest()
 
 
 def _check_size(zipped: int, unpacked: int) -> None:

@@ -20,6 +20,7 @@ ROOTS: Final = (
     "fieldwren.worker",
     "fieldwren.engine.aws_lambda.handler",
     "fieldwren.engine.calls",
+    "fieldwren.engine.local",
     "fieldwren.lab",
 )
 """Modules and packages whose functions travel by reference; those that exist are taken."""
