@@ -91,7 +91,7 @@ def test_the_time_saved_is_measured(done):
 
 
 def test_tables_are_coloured_and_plots_and_the_map_are_there(done):
-    assert "background-color: #" in output_of(done, "style_table(rows")["text/html"]
+    assert "background-color: #" in output_of(done, "background_gradient(")["text/html"]
     assert "image/png" in output_of(done, "results.plot(napa)")
     assert "image/png" in output_of(done, "mine.plot(")
     assert "leaflet" in output_of(done, "results.map()")["text/html"]

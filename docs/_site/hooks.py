@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 _MARK = re.compile(r"<!-- from the code: ([\w-]+) -->")
+_ROLE = re.compile(r":(?:func|class|meth|mod|attr):(?=<code>)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -38,3 +39,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Put the tables where pages ask for them; an unknown one stops the build."""
     del page, config, files
     return _MARK.sub(lambda found: tables.TABLES[found[1]](), markdown)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Drop the roles that docstrings give to names, such as :func:; Markdown has none."""
+    del page, config, files
+    return _ROLE.sub("", html)

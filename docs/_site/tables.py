@@ -10,6 +10,7 @@ import itertools
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import fieldwren as fw
 from fieldwren import config, model
 from fieldwren.archive.sensors import ARCHIVES, COLLECTIONS
 from fieldwren.cli import parser
@@ -41,6 +42,18 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     cells = ([str(cell).replace("|", r"\|") for cell in line] for line in lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _public(wanted: Callable[[Any], bool]) -> str:
+    """Where mkdocstrings finds each public object of a kind; what is used first comes first."""
+    first = ("observe", "plan", "search", "read_places", "Results", "Plan", "Place")
+    names = [name for name in fw.__all__ if wanted(getattr(fw, name))]
+    names.sort(key=lambda name: first.index(name) if name in first else len(first))
+    return "\n".join(f"::: fieldwren.{fw._HOME_OF[name]}.{name}" for name in names)
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
 
 
 def _code(value: object) -> str:
@@ -195,6 +208,9 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "archives": _archives,
         "bands": _bands,
         "columns": _columns,
+        "errors": lambda: _public(_is_error),
+        "functions": lambda: _public(inspect.isfunction),
+        "values": lambda: _public(lambda v: not (inspect.isfunction(v) or _is_error(v))),
         "command-line": _command_line,
         "indices": _indices,
         "masks": _masks,
