@@ -91,7 +91,7 @@ def test_the_time_saved_is_measured(done):
 
 
 def test_tables_are_coloured_and_plots_and_the_map_are_there(done):
-    assert "background-color: #" in output_of(done, "background_gradient(")["text/html"]
+    assert "background-color: #" in output_of(done, "shown.highlight_null(")["text/html"]
     assert "image/png" in output_of(done, "results.plot(napa)")
     assert "image/png" in output_of(done, "mine.plot(")
     assert "leaflet" in output_of(done, "results.map()")["text/html"]
@@ -102,3 +102,11 @@ def test_every_place_has_its_mean_ndvi_and_cloud(done):
     assert len(re.findall(r"<th>[a-z-]+-field</th>", table)) == 4
     assert "<th>mean_ndvi</th>" in table
     assert "<th>mean_cloud</th>" in table
+
+
+def test_years_stand_side_by_side_and_their_anomalies_sum_to_nothing(done):
+    season = output_of(done, "by_month.style")["text/html"]
+    assert all(f">{year}</th>" in season for year in range(2013, 2019))
+    shown = re.findall(r">([+-]\d\.\d\d)</td>", output_of(done, "anomaly.style")["text/html"])
+    assert len(shown) > 40
+    assert abs(sum(map(float, shown))) < 0.01 * len(shown)

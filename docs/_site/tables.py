@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import importlib
 import inspect
 import itertools
 from types import MappingProxyType
@@ -14,6 +15,7 @@ import fieldwren as fw
 from fieldwren import config, model
 from fieldwren.archive.sensors import ARCHIVES, COLLECTIONS
 from fieldwren.cli import parser
+from fieldwren.engine import ENGINES
 from fieldwren.pixels.indices import INDICES
 from fieldwren.pixels.masks import MASKS, STATUS_OF
 
@@ -146,6 +148,30 @@ def _archives() -> str:
     return _table(("`--archive`", "what it is", "`--sensor`", "collections", "cost"), rows)
 
 
+def _engines() -> str:
+    """A line for each engine: the first sentence of the function that makes it."""
+    docs = {name: inspect.getdoc(_maker(home)) or "" for name, home in ENGINES.items()}
+    return _table(
+        ("`--engine`", "where the work runs"),
+        ((_code(name), _one_line(doc.partition("\n\n")[0])) for name, doc in docs.items()),
+    )
+
+
+def _engine_options() -> str:
+    """Where mkdocstrings finds the options of each engine."""
+    sections = []
+    for name, home in ENGINES.items():
+        sections.append(f"## {name}\n\n::: {home.replace(':', '.')}")
+        if name == "lambda":
+            sections.append("::: fieldwren.engine.aws_lambda.options.LambdaOptions")
+    return "\n\n".join(sections)
+
+
+def _maker(home: str) -> Any:
+    module, _, function = home.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
 def _commands() -> Mapping[str, argparse.ArgumentParser]:
     """The parser of each command; those of commands within commands as "setup aws"."""
     found: dict[str, argparse.ArgumentParser] = {}
@@ -208,6 +234,8 @@ TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "archives": _archives,
         "bands": _bands,
         "columns": _columns,
+        "engine-options": _engine_options,
+        "engines": _engines,
         "errors": lambda: _public(_is_error),
         "functions": lambda: _public(inspect.isfunction),
         "values": lambda: _public(lambda v: not (inspect.isfunction(v) or _is_error(v))),
