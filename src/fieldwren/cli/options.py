@@ -68,13 +68,13 @@ _HELP: Final = {
     "--sensor": "landsat (default) or sentinel-2",
     "--archive": "demo, earth-search, planetary-computer, or the URL or path of a STAC catalog",
     "--mask": "standard (default), clouds, strict or none",
-    "--engine": "where tasks run: local",
+    "--engine": "where tasks run: local (default), dask, lambda or lithops",
     "--collection": "STAC collections instead of the sensor's own",
     "--index": "ndvi (default), evi, savi ... or name=expression over band names",
     "--max-cloud": "do not read scenes with more cloud, percent",
     "--min-clear": "below this clear fraction of a place a row is low_coverage (0.5)",
     "--dilate": "grow clouds and shadows by so many metres (0)",
-    "--workers": "tasks at the same time (one per core)",
+    "--workers": "tasks at the same time (one per core, or what the engine has)",
 }
 _SETTINGS: Final = tuple(name.strip("-").replace("-", "_") for name in _HELP)
 
