@@ -336,9 +336,7 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
         except KeyboardInterrupt:
             engine.shutdown(wait=False, cancel_futures=True)
             running = engine.running() if isinstance(engine, Engine) else 0
-            words = (
-                f"stopped: {running} calls still run to their end; what is done is kept"
-            )
+            words = f"stopped: {running} calls still run to their end; what is done is kept"
             progress(Event(phase="reading", note=words))
             raise
     facts = engine.usage() if isinstance(engine, Metered) else {}
