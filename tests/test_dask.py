@@ -29,14 +29,6 @@ def here(archive):
     return fw.observe(PLACES, archive=archive).table
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """For tests that leave it as it is."""
-    running = DaskCluster(tmp_path_factory.mktemp("cluster"))
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def fragile(tmp_path):
     """For a test that kills a part of it."""
@@ -68,8 +60,8 @@ def test_a_local_cluster_is_started_where_no_scheduler_is_named(archive, here):
     pd.testing.assert_frame_equal(there.table, here)
 
 
-def test_large_common_data_are_sent_once(cluster):
-    with fw.executor("dask", scheduler=str(cluster.file), min_workers=2) as engine:
+def test_large_common_data_are_sent_once(dask_cluster):
+    with fw.executor("dask", scheduler=str(dask_cluster.file), min_workers=2) as engine:
         sent = engine.shared(len.__class__)
         assert sent is len.__class__  # small: with each call
         table = list(range(100_000))
@@ -79,10 +71,10 @@ def test_large_common_data_are_sent_once(cluster):
         assert [engine.submit(look_up, i).result() for i in (5, 7)] == [5, 7]
 
 
-def test_an_executor_of_ones_own_client_leaves_it_open(cluster):
+def test_an_executor_of_ones_own_client_leaves_it_open(dask_cluster):
     import distributed  # noqa: PLC0415 - slow to import
 
-    with distributed.Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
+    with distributed.Client(scheduler_file=str(dask_cluster.file), set_as_default=False) as client:
         with fw.executor("dask", scheduler=client) as engine:
             assert engine.submit(abs, -1).result() == 1
         assert client.status == "running"
@@ -100,9 +92,9 @@ def test_a_scheduler_that_is_not_there_is_told():
         fw.executor("dask", scheduler="tcp://127.0.0.1:9", patience=1)
 
 
-def test_too_few_workers_are_told(cluster):
+def test_too_few_workers_are_told(dask_cluster):
     with pytest.raises(EngineError, match=r"has \d workers, not 5, after 2 s"):
-        fw.executor("dask", scheduler=str(cluster.file), min_workers=5, patience=2)
+        fw.executor("dask", scheduler=str(dask_cluster.file), min_workers=5, patience=2)
 
 
 def test_certificates_must_be_there():
