@@ -24,10 +24,10 @@ LAYERS = (
     ("model", "config"),
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
-    ("acquisitions", "estimate", "planner", "site", "worker", "chip"),
+    ("acquisitions", "estimate", "planner", "site", "worker", "chip", "chip_dates"),
     ("ledger", "table"),
     ("present", "cloud", "lab"),
-    ("results", "doctor"),
+    ("results", "doctor", "gallery"),
     ("pipeline",),
     ("screen", "cli", "__main__"),
 )
