@@ -9,12 +9,12 @@ import pytest
 from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.errors import MissingExtraError
 from fieldwren.present.maps import map_places
-from fieldwren.season.smooth import smooth_places
+from fieldwren.season.analysis import analyse
 
 
 def page(places, *, years=0.5, facts=RECEIPT):
     table = make_observations(places, years=years)
-    series = smooth_places(table, "ndvi")
+    series = analyse(table, "ndvi").series
     return map_places(table, places, series, index="ndvi", facts=facts).get_root().render()
 
 

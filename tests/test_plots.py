@@ -13,7 +13,7 @@ from fieldwren.errors import MissingExtraError
 from fieldwren.model import STATUSES
 from fieldwren.present import style
 from fieldwren.present.plots import SIZE, plot_place, save_plot
-from fieldwren.season.smooth import smooth_place
+from fieldwren.season.analysis import analyse
 
 NAPA = make_places()[1]
 ROWS = make_observations([NAPA])
@@ -37,7 +37,7 @@ def words(figure: Figure):
 
 
 def test_a_plot_is_a_png_of_the_promised_size_with_points_curve_and_cloud(tmp_path):
-    figure = plot_place(ROWS, NAPA, smooth_place(ROWS, "ndvi"), index="ndvi", facts=RECEIPT)
+    figure = plot_place(ROWS, NAPA, analyse(ROWS, "ndvi").series, index="ndvi", facts=RECEIPT)
     save_plot(figure, tmp_path / "napa.png")
     image = pixels(tmp_path / "napa.png")
     assert all(count(image, c) > 300 for c in (style.POINT, style.CURVE, style.CLOUD))
@@ -102,7 +102,9 @@ def test_a_place_without_scenes_says_so(tmp_path):
 @pytest.mark.parametrize("n", [1, 2, 5, 12, 40])
 def test_short_series_are_drawn(tmp_path, n):
     rows = ROWS[:n]
-    save_plot(plot_place(rows, NAPA, smooth_place(rows, "ndvi"), index="ndvi"), tmp_path / "n.png")
+    save_plot(
+        plot_place(rows, NAPA, analyse(rows, "ndvi").series, index="ndvi"), tmp_path / "n.png"
+    )
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 from pyarrow.parquet import write_table
 
 from fieldwren.errors import MissingExtraError, PlaceError
@@ -16,13 +18,12 @@ from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.ledger import RETRIED
 from fieldwren.present.plots import save_plot
 from fieldwren.progress import Event, Progress, ignore
-from fieldwren.season.smooth import smooth_places
+from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import folium
-    import pyarrow as pa
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -46,6 +47,8 @@ class Results:
     """Archive, arguments, versions, requests, bytes, seconds, rows by status."""
     index: str = "ndvi"
     """The index that plots and maps show."""
+    options: SeasonOptions = field(default_factory=SeasonOptions)
+    """How rows become curves and seasons."""
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
@@ -79,12 +82,22 @@ class Results:
         return cube.reindex(place_id=[p.id for p in self.places])
 
     @cached_property
+    def analysis(self) -> Analysis:
+        """What the rows say: curves, seasons, anomalies, adequacy, notes."""
+        places = [p.id for p in self.places]
+        return analyse(self.table, self.index, self.options, places=places)
+
+    @property
     def smooth(self) -> pd.DataFrame:
-        """The smooth curve of every place: place_id, date, and the index's value."""
-        return smooth_places(self.table, self.index)
+        """The smooth curve of every place, a row per day: place_id, date, smooth, low, high, gap.
+
+        ``low`` and ``high`` are the edges of the 95 % band of the curve; ``gap`` says that no clear
+        observation is near. All three numbers are null deep in a gap of about a year.
+        """
+        return self.analysis.series
 
     def series(self, place: str | Place) -> pd.DataFrame:
-        """The smooth curve of one place: date and the index's value, a row per day."""
+        """The smooth curve of one place: date, smooth, low, high and gap, a row per day."""
         chosen = self.smooth[self.smooth["place_id"] == self._id(place)]
         return chosen.drop(columns="place_id").reset_index(drop=True)
 
@@ -135,7 +148,11 @@ class Results:
         from fieldwren.present.report import write_report  # noqa: PLC0415 - only where used
 
         return write_report(
-            path, self.table, self.places, self.smooth, index=self.index, facts=self.receipt
+            path,
+            places=self.places,
+            analysis=self.analysis,
+            index=self.index,
+            facts=self.receipt,
         )
 
     def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
@@ -148,7 +165,7 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
         replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
-        replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p, dates="%Y-%m-%d"))
+        self._save_tables(folder)
         for draw in (_save_plots, _save_map):
             try:
                 draw(self, folder, progress)
@@ -157,6 +174,16 @@ class Results:
         progress(Event(phase="report"))
         replace_file(folder / "report.html", self.report)
         write_json(folder / "receipt.json", self.receipt)
+
+    def _save_tables(self, folder: Path) -> None:
+        """Write what the rows say; the curves may be long, and are written by Arrow."""
+        series = pa.Table.from_pandas(self.smooth, preserve_index=False)
+        replace_file(folder / "series.parquet", lambda p: write_table(series, p))
+        rounded = self.smooth.round({"smooth": 5, "low": 5, "high": 5})
+        text = pa.Table.from_pandas(rounded, preserve_index=False)
+        text = text.set_column(1, "date", text["date"].cast(pa.date32()))
+        style = csv.WriteOptions(quoting_style="needed")
+        replace_file(folder / "series.csv", lambda p: csv.write_csv(text, p, style))
 
     def _repr_html_(self) -> str:
         """A line of facts and a table per place, for notebooks."""

@@ -48,7 +48,7 @@ def map_places(
         observations: the rows of all places, with the columns of
             :class:`fieldwren.model.Observation`.
         places: at least one.
-        series: columns place_id, date and value: the smooth curves, shown where a place is clicked.
+        series: columns place_id, date and smooth: the curves, shown where a place is clicked.
         index: the column to show, such as "ndvi".
         facts: the receipt of the run, see :class:`fieldwren.present.facts.Facts`.
 

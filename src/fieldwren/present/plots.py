@@ -51,7 +51,7 @@ def plot_place(
         observations: the rows of the place, in any order, with the columns of
             :class:`fieldwren.model.Observation`.
         place: gives the title.
-        series: columns date and value: the place's smooth curve.
+        series: columns date and smooth: the place's smooth curve.
         index: the column to show, such as "ndvi".
         facts: the receipt of the run, see :class:`fieldwren.present.facts.Facts`.
 
@@ -133,7 +133,11 @@ def _draw_values(axes: Axes, rows: pd.DataFrame, series: pd.DataFrame | None, in
     if series is not None and len(series):
         label = "smooth curve, weighted by cloud"
         axes.plot(
-            style.days(series["date"]), series["value"], color=style.CURVE, linewidth=2, label=label
+            style.days(series["date"]),
+            series["smooth"],
+            color=style.CURVE,
+            linewidth=2,
+            label=label,
         )
     looks: dict[str, dict[str, Any]] = {
         "low_coverage": {"label": "partly clear", "marker": "o", "markerfacecolor": "white"},

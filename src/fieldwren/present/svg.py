@@ -50,10 +50,8 @@ def sparkline(series: pd.DataFrame | None, scale: style.Scale) -> Markup:
     days = style.days(thin["date"])
     x = 2 + (days - days[0]) / max(1, int(days[-1] - days[0])) * 136
     y = 26 - (thin["smooth"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
-    known = np.isfinite(y)
-    pieces = np.split(np.arange(len(y)), np.flatnonzero(np.diff(known)) + 1)
-    line = "".join(_path(x[piece], y[piece]) for piece in pieces if known[piece[0]])
-    return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [f'<path class="curve" d="{line}"/>'])
+    line = f'<path class="curve" d="{_path(x, y)}"/>'
+    return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [line])
 
 
 def unwrapped(geometry: BaseGeometry) -> BaseGeometry:
@@ -248,7 +246,11 @@ def _rings(geometry: BaseGeometry, x: tuple[float, float], y: tuple[float, float
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    """Straight lines from point to point, with a break where y is missing."""
+    known = np.isfinite(y)
+    starts = known & ~np.concatenate([[False], known[:-1]])
+    parts = zip(np.where(starts, "M", "L")[known], x[known], y[known], strict=True)
+    return "".join(f"{letter}{a:.1f} {b:.1f}" for letter, a, b in parts)
 
 
 def _round_values(low: float, high: float) -> list[float]:
