@@ -74,20 +74,20 @@ def outline(place: Place, colour: str) -> Markup:
     stretch = math.cos(math.radians((low + high) / 2))
     size = max((right - left) * stretch, high - low)
     if size == 0:
-        body = f'<circle class="shape" cx="90" cy="80" r="6" fill="{colour}"/>'
-        body += '<text x="90" y="112" class="middle">a point: one pixel</text>'
-    else:
-        scale = 144 / size
-        x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
-        d = _rings(geometry, (scale * stretch, x), (-scale, y))
-        length = _round_below(size * _DEGREE / 2)
-        words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
-        width = length / _DEGREE * scale
-        body = (
-            f'<path class="shape" fill="{colour}" d="{d}"/>'
-            f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
-            f'<text x="{width + 26:.1f}" y="170">{words}</text>'
-        )
+        body = f'<circle class="shape" cx="90" cy="12" r="8" fill="{colour}"/>'
+        body += '<text x="90" y="40" class="middle">a point: one pixel</text>'
+        return _svg("outline", "0 0 180 46", 'aria-hidden="true"', [body])
+    scale = 144 / size
+    x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
+    d = _rings(geometry, (scale * stretch, x), (-scale, y))
+    length = _round_below(size * _DEGREE / 2)
+    words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
+    width = length / _DEGREE * scale
+    body = (
+        f'<path class="shape" fill="{colour}" d="{d}"/>'
+        f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
+        f'<text x="{width + 26:.1f}" y="170">{words}</text>'
+    )
     return _svg("outline", "0 0 180 176", 'aria-hidden="true"', [body])
 
 
