@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,15 +21,19 @@ from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import folium
     import xarray as xr
     from matplotlib.figure import Figure
 
     from fieldwren.model import Place
+    from fieldwren.present.chip_picture import ChipPicture
 
-__all__ = ["Results"]
+__all__ = ["PLOTS", "Results"]
+
+PLOTS: Final = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
+"""Endings of the files of plots, by setting."""
 
 _MOST_PLOTS: Final = 500
 """Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
@@ -49,6 +53,10 @@ class Results:
     """The index that plots and maps show."""
     options: SeasonOptions = field(default_factory=SeasonOptions)
     """How rows become curves and seasons."""
+    chips: Mapping[str, tuple[ChipPicture, ...]] = field(
+        default_factory=dict[str, tuple["ChipPicture", ...]]
+    )
+    """Pictures by place id, each place's by time; only the first places of a run have them."""
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
@@ -128,20 +136,26 @@ class Results:
         from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
 
         chosen = self._place(place)
-        rows = self.table[self.table["place_id"] == chosen.id]
-        return plot_place(rows, chosen, self.series(chosen), index=self.index, facts=self.receipt)
+        analysis, rows, seasons = self.analysis, self.table, self.analysis.seasons
+        return plot_place(
+            rows[rows["place_id"] == chosen.id],
+            chosen,
+            self.series(chosen),
+            index=self.index,
+            facts=self.receipt,
+            seasons=seasons[seasons["place_id"] == chosen.id],
+            notes=analysis.notes.get(chosen.id, ()),
+        )
 
     def map(self) -> folium.Map:
-        """The places on a map, coloured by their mean index.
+        """The places on a map, coloured by their latest anomaly, else by their mean index.
 
         Raises:
             MissingExtraError: folium is not installed.
         """
         from fieldwren.present.maps import map_places  # noqa: PLC0415 - folium is heavy
 
-        return map_places(
-            self.table, self.places, self.smooth, index=self.index, facts=self.receipt
-        )
+        return map_places(self.places, self.analysis, index=self.index, facts=self.receipt)
 
     def report(self, path: str | Path) -> Path:
         """Write everything as one self-contained HTML file."""
@@ -153,20 +167,26 @@ class Results:
             analysis=self.analysis,
             index=self.index,
             facts=self.receipt,
+            chips=self.chips,
         )
 
-    def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
+    def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
         """Write table, series, plots, map, report and receipt into a folder.
 
         Each file is replaced whole. What needs an extra that is not installed is left out, and
         said.
+
+        Args:
+            folder: is made where it is not there.
+            plots: a key of PLOTS.
+            progress: is told how far the work has come.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
         replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
         self._save_tables(folder)
-        for draw in (_save_plots, _save_map):
+        for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
             try:
                 draw(self, folder, progress)
             except MissingExtraError as error:
@@ -208,16 +228,20 @@ class Results:
         raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
 
 
-def _save_plots(results: Results, folder: Path, progress: Progress) -> None:
+def _save_plots(
+    results: Results, folder: Path, progress: Progress, *, endings: Sequence[str]
+) -> None:
+    if not endings:
+        return
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     chosen = results.places[:_MOST_PLOTS]
     for number, place in enumerate(chosen):
         progress(Event(phase="plots", done=number, total=len(chosen)))
-        replace_file(
-            plots / f"{file_name(place.id)}.png",
-            lambda p, place=place: save_plot(results.plot(place), p),
-        )
+        figure = results.plot(place)
+        for ending in endings:
+            path = plots / f"{file_name(place.id)}.{ending}"
+            replace_file(path, partial(save_plot, figure))
     if len(results.places) > len(chosen):
         note = (
             f"plots of the first {len(chosen)} of {len(results.places)} places; the report has all"

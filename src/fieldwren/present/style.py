@@ -35,6 +35,7 @@ __all__ = [
     "date_extent",
     "date_ticks",
     "days",
+    "round_values",
     "value_range",
 ]
 
@@ -173,8 +174,8 @@ def value_range(index: str, values: Iterable[float]) -> Scale:
     """The range in which an index is shown.
 
     Vegetation indices that lie between 0 and 1 are shown from -0.2 to 1, so that places can be
-    compared at a glance, and further only where values exceed that; other indices as their values
-    need.
+    compared at a glance, and further where values exceed that, to -2 and 2 at most: beyond it an
+    index is a division by almost nothing. Other indices are shown as their values need.
     """
     finite = [v for v in values if math.isfinite(v)]
     fixed = index in _FIXED_RANGE
@@ -184,7 +185,7 @@ def value_range(index: str, values: Iterable[float]) -> Scale:
         low = min(finite) - margin
     if finite and (not fixed or max(finite) > high):
         high = max(finite) + margin
-    return Scale(low=low, high=high)
+    return Scale(low=max(low, -2.0), high=min(high, 2.0)) if fixed else Scale(low=low, high=high)
 
 
 def clean_name(name: str, limit: int = 80) -> str:
@@ -231,3 +232,15 @@ def date_ticks(first: int, last: int) -> list[tuple[int, str]]:
         )
     starts = months.astype("datetime64[D]").astype(np.int64)
     return list(zip(starts.tolist(), labels, strict=True))
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Four to ten round numbers within the range."""
+    step = next(
+        s
+        for k in range(9, -9, -1)
+        for s in (5 * 10.0**k, 2 * 10.0**k, 10.0**k)
+        if (high - low) / s >= 4
+    )
+    values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
+    return [round(float(v), 9) + 0.0 for v in values]

@@ -46,6 +46,13 @@ class Analysis:
     """The rows given; ``status`` and ``reason`` say which are outliers."""
     series: pd.DataFrame
     """place_id, date, smooth, low, high, gap."""
+    seasons: pd.DataFrame
+    """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening,
+    senescing, integral, method, note."""
+    anomalies: pd.DataFrame
+    """place_id, date, value, expected, z, percentile, vci, years, note."""
+    adequacy: pd.DataFrame
+    """place_id, month, expected, passes, clear."""
     notes: Mapping[str, tuple[str, ...]]
     """Sentences for people, by place_id; places of which there is nothing to say are not in it."""
 
@@ -85,8 +92,31 @@ def analyse(
     return Analysis(
         observations=observations,
         series=_series_table(curves, ids),
+        seasons=_empty(
+            "season",
+            "start",
+            "peak",
+            "end",
+            "length",
+            "base",
+            "amplitude",
+            "peak_value",
+            "greening",
+            "senescing",
+            "integral",
+            "method",
+            "note",
+        ),
+        anomalies=_empty("date", "value", "expected", "z", "percentile", "vci", "years", "note"),
+        adequacy=_empty("month", "expected", "passes", "clear"),
         notes=notes.by_place(),
     )
+
+
+def _empty(*names: str) -> pd.DataFrame:
+    frame = pd.DataFrame(columns=["place_id", *names], dtype=float)
+    dates = [n for n in names if n in {"start", "peak", "end", "date", "month"}]
+    return frame.astype({n: "datetime64[s]" for n in dates} | {"place_id": "str"})
 
 
 def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
