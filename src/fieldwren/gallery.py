@@ -93,7 +93,7 @@ class _Wanted:
 def make_gallery(
     planned: Plan,
     observations: pd.DataFrame,
-    seasons: pd.DataFrame | None,
+    seasons: pd.DataFrame,
     *,
     most: int,
     options: ReadOptions,
