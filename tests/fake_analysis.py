@@ -169,7 +169,9 @@ def repeat(
     for n in range(times):
         for place in places:
             name = f"{place.name} in block {n + 1}"
-            geometry = shapely.transform(place.geometry, lambda xy, n=n: xy + (0.06 * n, 0.0))
+            geometry = shapely.transform(
+                place.geometry, lambda xy, n=n: np.add(xy, (0.06 * n, 0.0))
+            )
             copies.append(
                 Place(
                     id=f"{place.id}-{n}", name=name, geometry=geometry, properties=place.properties
