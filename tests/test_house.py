@@ -20,7 +20,7 @@ MODULES = sorted(
 
 # A module may import from its own row's left or from rows above it.
 LAYERS = (
-    ("errors", "progress", "files"),
+    ("errors", "progress", "files", "log"),
     ("model", "config"),
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),

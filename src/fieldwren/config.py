@@ -19,7 +19,7 @@ from typing import Any, Final, get_type_hints
 
 from fieldwren.errors import OptionError
 
-__all__ = ["ENGINE_TABLES", "Settings", "engine_options", "resolve"]
+__all__ = ["ENGINE_TABLES", "Settings", "config_path", "engine_options", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +144,15 @@ def resolve(**given: Any) -> Settings:
                 values[name] = _convert(name, value, origin)
                 origins[name] = origin
     return Settings(**values, origins={n: origins.get(n, "default") for n in NAMES})
+
+
+def config_path() -> Path | None:
+    """The configuration file that is read, or None.
+
+    Raises:
+        OptionError: it cannot be read.
+    """
+    return _config_file()[0]
 
 
 def _config_file() -> tuple[Path | None, dict[str, Any]]:

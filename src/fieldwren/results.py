@@ -35,7 +35,7 @@ __all__ = ["PLOTS", "Results"]
 PLOTS: Final = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
 """Endings of the files of plots, by setting."""
 
-_COMPUTED: Final = ("table", "analysis")
+_COMPUTED: Final = ("table", "analysis", "_where")
 _MOST_PLOTS: Final = 500
 """Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
 
@@ -119,7 +119,7 @@ class Results:
 
     def series(self, place: str | Place) -> pd.DataFrame:
         """The smooth curve of one place: date, smooth, low, high and gap, a row per day."""
-        chosen = self.smooth[self.smooth["place_id"] == self._id(place)]
+        chosen = self._of("series", self._id(place))
         return chosen.drop(columns="place_id").reset_index(drop=True)
 
     @property
@@ -149,19 +149,14 @@ class Results:
         from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
 
         chosen = self._place(place)
-        analysis = self.analysis
-        rows, seasons = (
-            table[table["place_id"] == chosen.id]
-            for table in (analysis.observations, analysis.seasons)
-        )
         return plot_place(
-            rows,
+            self._of("observations", chosen.id),
             chosen,
-            self.series(chosen),
+            self._of("series", chosen.id),
             index=self.index,
             facts=self.receipt,
-            seasons=seasons,
-            notes=analysis.notes.get(chosen.id, ()),
+            seasons=self._of("seasons", chosen.id),
+            notes=self.analysis.notes.get(chosen.id, ()),
         )
 
     def map(self) -> folium.Map:
@@ -233,6 +228,16 @@ class Results:
         )
         table = self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
         return f"<p>{line}</p>{table}"
+
+    def _of(self, table: str, place_id: str) -> pd.DataFrame:
+        """The rows of one place in a table of the analysis."""
+        return getattr(self.analysis, table).take(self._where[table].get(place_id, ()))
+
+    @cached_property
+    def _where(self) -> dict[str, Mapping[Any, Any]]:
+        """Positions of the rows of each place, by table of the analysis."""
+        tables = ("observations", "series", "seasons")
+        return {t: getattr(self.analysis, t).groupby("place_id").indices for t in tables}
 
     def _id(self, place: str | Place) -> str:
         return self._place(place).id

@@ -1,4 +1,4 @@
-"""Wrappers of a call that travel with it and work on every engine: its time, its environment, its items."""
+"""Wrappers of a call that travel with it and work on every engine: time, environment, items."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ class Analysis:
     series: pd.DataFrame
     """place_id, date, smooth, low, high, gap."""
     seasons: pd.DataFrame
-    """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening, senescing,
-    integral, method, note."""
+    """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening,
+    senescing, integral, method, note."""
     anomalies: pd.DataFrame
     """place_id, date, value, expected, z, percentile, vci, years, note."""
     adequacy: pd.DataFrame
@@ -93,13 +93,30 @@ def analyse(
         observations=observations,
         series=_series_table(curves, ids),
         seasons=_empty(
-            "season start peak end length base amplitude peak_value greening senescing "
-            "integral method note"
+            "season",
+            "start",
+            "peak",
+            "end",
+            "length",
+            "base",
+            "amplitude",
+            "peak_value",
+            "greening",
+            "senescing",
+            "integral",
+            "method",
+            "note",
         ),
-        anomalies=_empty("date value expected z percentile vci years note"),
-        adequacy=_empty("month expected passes clear"),
+        anomalies=_empty("date", "value", "expected", "z", "percentile", "vci", "years", "note"),
+        adequacy=_empty("month", "expected", "passes", "clear"),
         notes=notes.by_place(),
     )
+
+
+def _empty(*names: str) -> pd.DataFrame:
+    frame = pd.DataFrame(columns=["place_id", *names], dtype=float)
+    dates = [n for n in names if n in {"start", "peak", "end", "date", "month"}]
+    return frame.astype(dict.fromkeys(dates, "datetime64[s]") | {"place_id": "str"})
 
 
 def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
@@ -186,13 +203,4 @@ def _series_table(curves: Curves, ids: pd.Index) -> pd.DataFrame:
             "high": curves.high,
             "gap": curves.gap,
         }
-    )
-
-
-def _empty(columns: str) -> pd.DataFrame:
-    """A table without rows."""
-    dates = {"start", "peak", "end", "date", "month"}
-    types = {name: "datetime64[s]" if name in dates else object for name in columns.split()}
-    return pd.DataFrame({"place_id": pd.Series(dtype=object)}).assign(
-        **{name: pd.Series(dtype=kind) for name, kind in types.items()}
     )
