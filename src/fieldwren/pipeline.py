@@ -105,13 +105,13 @@ def observe(
     with clock("chips"):
         gallery = _chips(job, planned, results, folder, progress=progress)
     facts = partial(_receipt, job, planned, table, clock, gallery=gallery, spent=spent)
-    results = replace(results, chips=gallery.chips, receipt=facts())
+    results = results.renewed(chips=gallery.chips, receipt=facts())
     if not folder:
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
         results.save(folder, plots=job.settings.plots, progress=progress)
-    results = replace(results, receipt=facts())
+    results = results.renewed(receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results
 
@@ -353,7 +353,7 @@ def _chips(
     """Pictures of the places on their clearest dates."""
     return make_gallery(
         planned,
-        results.table,
+        results.analysis.observations,
         results.analysis.seasons,
         most=job.settings.chips,
         options=_read_options(job.settings),
@@ -443,8 +443,8 @@ def _receipt(
         "problems": list(job.found.problems),
         "rows_by_status": dict(Counter(table["status"].to_pylist()).most_common()),
         "cost": asdict(spent.timing + gallery.timing),
-        **({"engine": dict(spent.engine)} if spent.engine else {}),
         "chips": gallery.receipt(),
+        **({"engine": dict(spent.engine)} if spent.engine else {}),
         "seconds": clock.seconds,
         "peak_memory_mb": round(_peak_memory() / 2**20, 1),
         "versions": {"fieldwren": __version__, "python": platform.python_version()},

@@ -253,18 +253,6 @@ def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     return "".join(f"{letter}{a:.1f} {b:.1f}" for letter, a, b in parts)
 
 
-def _round_values(low: float, high: float) -> list[float]:
-    """Four to ten round numbers within the range."""
-    step = next(
-        s
-        for k in range(9, -9, -1)
-        for s in (5 * 10.0**k, 2 * 10.0**k, 10.0**k)
-        if (high - low) / s >= 4
-    )
-    values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
-    return [round(float(v), 9) + 0.0 for v in values]
-
-
 def _round_below(length: float) -> float:
     """The greatest of 1, 2, 5, 10, 20, ... that does not exceed a length."""
     power = 10.0 ** math.floor(math.log10(length))
