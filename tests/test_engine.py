@@ -1,66 +1,441 @@
-"""Engines: any function over any items, in the vocabulary of concurrent.futures."""
+"""Engines: one suite for all, in the vocabulary of concurrent.futures."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import subprocess
+import sys
 import threading
 import time
+import traceback
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    CancelledError,
+    as_completed,
+    wait,
+)
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import fieldwren as fw
+from engines import KINDS, DaskCluster, Gate, made
 from fieldwren.engine import ENGINES, executor
+from fieldwren.engine.base import capacity
+from fieldwren.engine.calls import with_environment
 from fieldwren.engine.stream import stream
-from fieldwren.errors import OptionError
+from fieldwren.errors import CallTimeoutError, EngineError, LostCallError, OptionError
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def engine(request):
-    with executor(request.param, workers=2) as made:
-        yield made
+@pytest.fixture(scope="module")
+def dask_cluster(tmp_path_factory):
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    yield cluster
+    cluster.close()
 
 
-def test_map_keeps_the_order(engine):
-    assert list(engine.map(lambda x: x * x, range(50))) == [x * x for x in range(50)]
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request):
+    return KINDS[request.param]
 
 
-def test_an_exception_keeps_its_type(engine):
-    with pytest.raises(ZeroDivisionError):
-        engine.submit(lambda: 1 / 0).result()
+@pytest.fixture(scope="module")
+def places(kind, request):
+    """What reaches the workers of the kind's engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        if kind.engine == "dask":
+            cluster = request.getfixturevalue("dask_cluster")
+            yield {"scheduler": str(cluster.file), "min_workers": 2}
+        elif kind.engine == "lambda":
+            account = request.getfixturevalue("aws_account")
+            for name, value in account.variables().items():
+                patch.setenv(name, value)
+            yield account.furnish().engine
+        else:
+            yield {}
+
+
+@pytest.fixture(scope="module")
+def engine(kind, places):
+    """The executor that most tests share; it must survive what each does to it."""
+    with made(kind, places, workers=2) as shared:
+        yield shared
+
+
+@pytest.fixture
+def new(kind, places):
+    """Makes an executor for one test alone."""
+    return partial(made, kind, places)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A call on any worker of this machine waits until the gate is opened."""
+    return Gate(tmp_path)
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """A module of the user's own, which is installed nowhere."""
+    (tmp_path / "vineyard.py").write_text(
+        "RATE = 3\n"
+        "class VineError(Exception):\n"
+        "    def __init__(self, *, row):\n"
+        "        super().__init__(f'row {row}')\n"
+        "        self.row = row\n"
+        "def prune(x): return _half(x) * RATE\n"
+        "def _half(x): return x / 2\n"
+        "def fail(row): raise VineError(row=row)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("vineyard")
+    del sys.modules["vineyard"]
+
+
+# ---- results ----
+
+
+def test_map_keeps_the_order(engine, kind):
+    squares = list(engine.map(lambda x: x * x, range(60), chunksize=max(20, kind.chunk)))
+    assert squares == [x * x for x in range(60)]
+
+
+def test_map_takes_several_iterables_and_ends_with_the_shortest(engine):
+    assert list(engine.map(pow, [2, 3], [5, 2, 9], chunksize=2)) == [32, 9]
 
 
 def test_an_empty_map_is_empty(engine):
     assert list(engine.map(str, [])) == []
 
 
-def test_stream_yields_every_item_once_with_its_result(engine):
-    found = {item: future.result() for item, future in stream(engine, str, range(100), ahead=7)}
-    assert found == {x: str(x) for x in range(100)}
+def test_a_chunk_has_an_item(engine):
+    with pytest.raises(ValueError, match="chunksize must be 1 or more"):
+        engine.map(str, [1], chunksize=0)
 
 
-def test_stream_runs_a_bounded_number_ahead(engine):
+def test_a_thousand_tiny_calls(engine, kind):
+    answers = engine.map(lambda x: x + 1, range(1000), chunksize=kind.chunk)
+    assert list(answers) == list(range(1, 1001))
+
+
+def test_closures_and_keyword_arguments_travel(engine):
+    offset = {"value": 10}
+
+    def shifted(x, *, times=1):
+        return x * times + offset["value"]
+
+    assert engine.submit(shifted, 2, times=3).result() == 16
+
+
+def test_functions_of_the_users_own_module_travel(engine, own_module):
+    assert engine.submit(own_module.prune, 4).result() == 6
+
+
+def test_arrays_go_and_come(engine):
+    pixels = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    answer = engine.submit(lambda p, w: (p * w, p.dtype.str), pixels, np.float32(2)).result()
+    np.testing.assert_array_equal(answer[0], pixels * 2)
+    assert answer[1] == "<f4"
+
+
+def test_seven_mebibytes_go_and_come(engine):
+    data = np.random.default_rng(1).bytes(7 * 2**20)
+    assert engine.submit(lambda d: d[::-1], data).result() == data[::-1]
+
+
+def test_large_data_bound_to_the_function_are_the_same_in_every_call(engine, kind):
+    table = np.arange(200_000)
+    look_up = partial(lambda t, i: int(t[i]), table)
+    assert list(engine.map(look_up, range(3), chunksize=kind.chunk)) == [0, 1, 2]
+
+
+def test_a_call_may_use_an_executor_of_its_own(engine):
+    def nested(n):
+        with executor("local", workers=2) as inner:
+            return sum(inner.map(lambda x: x * x, range(n)))
+
+    assert engine.submit(nested, 5).result() == 30
+
+
+def test_environment_variables_go_with_a_call(engine):
+    seen = engine.submit(with_environment, {"WREN_CALL": "yes"}, os.getenv, "WREN_CALL")
+    assert seen.result() == "yes"
+    assert engine.submit(os.getenv, "WREN_CALL").result() is None
+
+
+# ---- failures ----
+
+
+def test_an_exception_keeps_type_attributes_and_traceback(engine, own_module):
+    with pytest.raises(own_module.VineError, match="row 7") as caught:
+        engine.submit(own_module.fail, 7).result()
+    assert caught.value.row == 7
+    text = "".join(traceback.format_exception(caught.value))
+    assert "line 8, in fail" in text
+
+
+def test_an_exception_that_cannot_be_pickled_is_told_in_words(engine):
+    class LockedError(Exception):
+        def __init__(self, words):
+            super().__init__(words, threading.Lock())
+
+    def fail():
+        raise LockedError("the gate is shut")
+
+    assert "the gate is shut" in str(engine.submit(fail).exception())
+
+
+def test_a_result_that_cannot_be_pickled_is_an_error_of_its_call(engine, kind):
+    future = engine.submit(lambda: (x for x in range(3)))
+    if kind.can("refuse what cannot be pickled"):
+        with pytest.raises(EngineError, match="generator"):
+            future.result()
+    else:
+        assert list(future.result()) == [0, 1, 2]
+
+
+def test_an_argument_that_cannot_be_pickled_is_refused_at_once(engine, kind):
+    if kind.can("refuse what cannot be pickled"):
+        with pytest.raises(EngineError, match=r"str or an argument of it cannot be sent .*lock"):
+            engine.submit(str, threading.Lock())
+    else:
+        assert "lock" in engine.submit(str, threading.Lock()).result()
+
+
+def test_sys_exit_ends_its_call_and_no_other(engine):
+    future = engine.submit(sys.exit, 3)
+    with pytest.raises(SystemExit) as caught:
+        future.result()
+    assert caught.value.code == 3
+    assert engine.submit(abs, -1).result() == 1
+
+
+def test_a_worker_that_dies_costs_its_call_only(engine, kind):
+    if not kind.can("lose a worker"):
+        assert "thread" in kind.lacks["lose a worker"]
+        return
+    futures = [engine.submit(f, x) for f, x in ((abs, -1), (os._exit, 9), (abs, -2), (abs, -3))]
+    with pytest.raises(LostCallError, match="_exit"):
+        futures[1].result(60)
+    assert [f.result(60) for f in futures if f is not futures[1]] == [1, 2, 3]
+
+
+def test_a_call_that_takes_too_long_ends(new):
+    with new(workers=1, timeout=1) as engine:
+        start = time.monotonic()
+        with pytest.raises(CallTimeoutError, match="longer than 1 s"):
+            engine.submit(time.sleep, 20).result()
+        assert time.monotonic() - start < 15
+        assert engine.submit(abs, -1).result() == 1
+
+
+# ---- futures ----
+
+
+def test_waiting_for_a_result_may_end_early(engine, gate):
+    future = engine.submit(gate.pass_through, 5)
+    with pytest.raises(TimeoutError):
+        future.result(timeout=0.05)
+    gate.open()
+    assert future.result() == 5
+
+
+def test_map_may_end_early(engine, gate):
+    answers = engine.map(gate.pass_through, [1], timeout=0.05)
+    with pytest.raises(TimeoutError):
+        next(answers)
+    gate.open()
+
+
+def test_as_completed_gives_what_is_ready(new, gate):
+    with new(workers=2) as engine:
+        slow, quick = engine.submit(gate.pass_through), engine.submit(abs, -1)
+        ready = as_completed([slow, quick])
+        if capacity(engine).calls > 1 and engine_runs_two_at_once(engine):
+            assert next(ready) is quick
+        gate.open()
+        assert set(ready) <= {slow, quick}
+    assert slow.done()
+
+
+def engine_runs_two_at_once(engine):
+    """Version 1 of Lithops on localhost runs one job after the other."""
+    return type(engine).__name__ != "LithopsCalls"
+
+
+def test_wait_for_all_for_the_first_and_for_an_exception(engine, gate):
+    failing, fine = engine.submit(divmod, 1, 0), engine.submit(abs, -1)
+    assert wait([failing, fine], return_when=ALL_COMPLETED).not_done == set()
+    stuck = engine.submit(gate.pass_through)
+    assert wait([fine, stuck], return_when=FIRST_COMPLETED).done == {fine}
+    assert wait([failing, stuck], return_when=FIRST_EXCEPTION).done == {failing}
+    assert wait([stuck], timeout=0).not_done == {stuck}
+    gate.open()
+    assert isinstance(failing.exception(), ZeroDivisionError)
+    assert wait([stuck]).done == {stuck}
+
+
+def test_a_queued_call_can_be_cancelled_and_never_runs(new, gate, tmp_path):
+    with new(workers=1) as engine:
+        first = engine.submit(gate.pass_through)
+        gate.is_reached()
+        second = engine.submit((tmp_path / "ran").touch)
+        assert second.cancel()
+        assert not first.cancel()
+        gate.open()
+    assert first.done()
+    assert second.cancelled()
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(CancelledError):
+        second.result()
+
+
+def test_shutdown_can_cancel_what_is_queued(new, gate):
+    with new(workers=1) as engine:
+        first, *queued = [engine.submit(gate.pass_through, i) for i in range(4)]
+        gate.is_reached()
+        gate.open()
+        engine.shutdown(cancel_futures=True)
+        assert first.result() == 0
+        assert sum(f.cancelled() for f in queued) >= 2
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            engine.submit(abs, 1)
+
+
+def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new, gate):
+    futures = []
+
+    def interrupted():
+        with new(workers=1) as engine:
+            futures.extend(engine.submit(gate.pass_through) for _ in range(2))
+            gate.is_reached()
+            futures.append(time.monotonic())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    running, queued, start = futures
+    assert queued.cancelled()
+    assert time.monotonic() - start < 5
+    gate.open()
+    assert wait([running], timeout=30).done
+
+
+# ---- stream and map ----
+
+
+def test_stream_yields_every_item_once_with_its_result(engine, kind):
+    items = range(100 if kind.chunk == 1 else 6)
+    found = {item: future.result() for item, future in stream(engine, str, items, ahead=7)}
+    assert found == {x: str(x) for x in items}
+
+
+def test_stopping_a_stream_cancels_what_is_queued(new, tmp_path):
+    def note(x):
+        (tmp_path / str(x)).touch()
+        time.sleep(0.05)
+
+    with new(workers=1) as engine:
+        for _ in stream(engine, note, range(60), ahead=50):
+            break
+    assert len(list(tmp_path.iterdir())) < 20
+
+
+def test_stream_runs_a_bounded_number_ahead():
     started = []
 
     def note(x):
         started.append(x)
         return x
 
-    for _seen, _pair in enumerate(stream(engine, note, range(40), ahead=4), start=1):
-        assert len(started) <= _seen + 4
+    with executor("local", workers=2) as engine:
+        for seen, _ in enumerate(stream(engine, note, range(40), ahead=4), start=1):
+            assert len(started) <= seen + 4
 
 
-def test_stopping_a_stream_cancels_what_is_queued(engine):
-    running, ran = threading.Event(), []
+def test_map_tells_how_far_it_has_come(engine):
+    events = []
+    assert fw.map(abs, [-1, -2, -3], engine=engine, progress=events.append) == [1, 2, 3]
+    assert [(e.done, e.total) for e in events] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
-    def slow(x):
-        running.set()
-        time.sleep(0.05)
+
+def test_map_makes_and_ends_an_engine_by_name():
+    assert fw.map(lambda x: 2 * x, range(3), engine="local", workers=2) == [0, 2, 4]
+
+
+def test_the_first_exception_ends_a_map():
+    ran = []
+
+    def work(x):
         ran.append(x)
+        time.sleep(0.02)
+        raise ValueError(x)
 
-    for _ in stream(engine, slow, range(100), ahead=50):
-        break
-    engine.shutdown()
-    assert len(ran) < 10
+    with pytest.raises(ValueError, match=r"0"):
+        fw.map(work, range(100), engine="local", workers=1)
+    assert len(ran) < 50
+
+
+# ---- making one ----
+
+
+def test_an_engine_says_how_much_it_does_at_once(engine, kind):
+    found = capacity(engine)
+    assert (found.calls, found.here) == (2, kind.here)
 
 
 def test_an_unknown_engine_is_refused():
     with pytest.raises(OptionError, match="unknown engine 'warp'"):
         executor("warp")
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_an_unknown_option_is_refused_with_its_neighbour(name):
+    with pytest.raises(OptionError, match=rf"'worker' of the {name} engine; did you mean workers?"):
+        executor(name, worker=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": "many"}, "local workers must be a whole number, not 'many'"),
+        ({"workers": -1}, "local workers must not be negative"),
+        ({"processes": "perhaps"}, "local processes must be true or false"),
+        ({"retries": 1}, "retries needs processes"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(options, words):
+    with pytest.raises(OptionError, match=words):
+        executor("local", **options)
+
+
+def test_options_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("FIELDWREN_LOCAL_PROCESSES", "true")
+    monkeypatch.setenv("FIELDWREN_LOCAL_WORKERS", "1")
+    with executor("local") as engine:
+        assert engine.submit(os.getpid).result() != os.getpid()
+        assert capacity(engine).calls == 1
+
+
+def test_processes_work_in_a_script_without_a_main_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import fieldwren as fw\n"
+        "def f(x): return x + 1\n"
+        "with fw.executor('local', processes=True, workers=1) as e: print(*e.map(f, [1, 2]))\n"
+    )
+    path = str(Path(fw.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["2", "3"]
+    assert done.stderr == ""

@@ -10,6 +10,7 @@ import shapely
 from fieldwren.model import Asset, Place, Recipe, Scene
 from fieldwren.pixels.indices import INDICES
 from fieldwren.planner import make_plan, place_key, recipe_key, scene_key
+from fieldwren.site import Site
 
 NDVI = Recipe(indices=(INDICES["ndvi"],))
 
@@ -45,7 +46,7 @@ def test_every_pair_is_a_candidate_once():
 
 def test_tasks_hold_every_scene_once_and_only_the_bands_that_are_needed():
     scenes = [scene(16 * k) for k in range(50)]
-    planned = make_plan([place(0)], scenes, NDVI, workers=2)
+    planned = make_plan([place(0)], scenes, NDVI, site=Site(workers=2))
     read = [s.id for task in planned.tasks for s in task.scenes]
     assert sorted(read) == sorted(s.id for s in scenes)
     assert len(planned.tasks) >= 4

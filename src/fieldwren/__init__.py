@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fieldwren.archive.simulated import demo_places
     from fieldwren.config import Settings
     from fieldwren.engine import executor
+    from fieldwren.engine.stream import map  # noqa: A004 - what it is called in every language
     from fieldwren.errors import (
         AccessError,
         ArchiveError,
@@ -57,6 +58,7 @@ __all__ = [
     "Settings",
     "demo_places",
     "executor",
+    "map",
     "observe",
     "plan",
     "read_places",
@@ -67,6 +69,7 @@ _HOMES = {
     "archive.simulated": ("demo_places",),
     "config": ("Settings",),
     "engine": ("executor",),
+    "engine.stream": ("map",),
     "errors": (
         "AccessError",
         "ArchiveError",

@@ -29,10 +29,12 @@ from fieldwren.archive.simulated import demo_archive
 from fieldwren.chip import read_chip
 from fieldwren.config import Settings, resolve
 from fieldwren.engine import check_engine, executor
-from fieldwren.engine.local import default_workers
+from fieldwren.engine.base import Capacity, capacity
 from fieldwren.engine.stream import stream
-from fieldwren.errors import OptionError, public_href
+from fieldwren.engine.usage import Metered
+from fieldwren.errors import CloudError, OptionError, public_href
 from fieldwren.files import write_json
+from fieldwren.gallery import Gallery, make_gallery
 from fieldwren.ledger import Ledger
 from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
 from fieldwren.pixels.indices import parse_index
@@ -41,7 +43,8 @@ from fieldwren.pixels.reduce import measured_columns
 from fieldwren.places import PlaceList, read_places
 from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
-from fieldwren.results import Results
+from fieldwren.results import PLOTS, Results
+from fieldwren.site import check_reach, engine_workers, read_options, site_of
 from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
 
@@ -90,24 +93,25 @@ def observe(
         planned = job.plan(done=ledger.done())
         _check_memory(planned)
         with clock("reading"):
-            timing = _read(planned, ledger, job.settings, progress)
+            spent = _read(planned, ledger, job.settings, progress)
         rows = ledger.table()
         table = assemble(planned, rows)
         if rows.num_rows > table.num_rows:
             words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
             progress(Event(phase="reading", note=words))
     results = Results(
-        places=planned.places,
-        rows=table,
-        receipt=_receipt(job, planned, table, timing, clock),
-        index=job.recipe.indices[0].name,
+        places=planned.places, rows=table, receipt={}, index=job.recipe.indices[0].name
     )
+    with clock("chips"):
+        gallery = _chips(job, planned, results, folder, progress=progress)
+    facts = partial(_receipt, job, planned, table, clock, gallery=gallery, spent=spent)
+    results = replace(results, chips=gallery.chips, receipt=facts())
     if not folder:
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
-        results.save(folder, progress=progress)
-    results = replace(results, receipt=_receipt(job, planned, table, timing, clock))
+        results.save(folder, plots=job.settings.plots, progress=progress)
+    results = replace(results, receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results
 
@@ -219,7 +223,7 @@ class _Job:
             max_cloud=self.settings.max_cloud,
             lost=self.lost,
             done=done or {},
-            workers=_workers(self.settings),
+            site=site_of(self.settings),
         )
 
 
@@ -227,6 +231,8 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     """Read the places, choose the archive, find the scenes."""
     settings = asked.settings
     recipe = _recipe(settings)
+    if settings.plots not in PLOTS:
+        raise OptionError(f"--plots {settings.plots}: choose one of {', '.join(PLOTS)}")
     check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
     for problem in known.problems:
@@ -250,6 +256,7 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
         words = f"{source.name} has no scene of these places between these dates"
         progress(Event(phase="searching", note=words, warning=True))
     _check_bands(scenes, recipe)
+    check_reach(settings, scenes)
     return _Job(
         asked=asked, recipe=recipe, places=known, found=replace(found, scenes=scenes), lost=lost
     )
@@ -296,34 +303,34 @@ def _recipe(settings: Settings) -> Recipe:
 
 
 def _read_options(settings: Settings) -> ReadOptions:
-    """What one worker may use of this machine."""
-    in_flight = settings.megabytes_in_flight * 2**20 // _workers(settings)
-    return ReadOptions(
-        files=settings.files,
-        bytes_in_flight=in_flight,
-        timeout=settings.timeout,
-        deadline=settings.deadline,
-        header_cache=str(settings.cache_folder / "headers"),
-    )
+    """What this process may use of this machine."""
+    return read_options(settings, Capacity(calls=1, per_machine=1, here=True))
 
 
-def _workers(settings: Settings) -> int:
-    return settings.workers or default_workers()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spent:
+    """What reading cost."""
+
+    timing: Timing
+    engine: Mapping[str, Any]
+    """What the engine says of its calls; empty for one that does not count."""
 
 
-def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress) -> Timing:
+def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress) -> _Spent:
     """Run the plan's tasks on the engine, each into the ledger as it ends."""
     keys = dict(zip((p.id for p in planned.places), planned.place_keys, strict=True))
-    function = partial(observe_task, options=_read_options(settings))
     total, done, timing = sum(len(t.scenes) for t in planned.tasks), 0, Timing()
     progress(Event(phase="reading", done=0, total=total))
     if not total and len(planned.place_at):
         words = f"nothing new: all {len(planned.place_at):,} rows are there already"
         progress(Event(phase="reading", note=words))
-    workers = _workers(settings)
-    with executor(settings.engine, workers=workers) as engine:
+    if not total:
+        return _Spent(timing=timing, engine={})
+    with executor(settings.engine, **engine_workers(settings)) as engine:
+        there = capacity(engine)
+        function = partial(observe_task, options=read_options(settings, there))
         try:
-            for task, future in stream(engine, function, planned.tasks, ahead=4 * workers):
+            for task, future in stream(engine, function, planned.tasks, ahead=4 * there.calls):
                 outcomes = _outcomes(task, future)
                 ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
                 done += len(task.scenes)
@@ -334,13 +341,33 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
             words = "stopping when the files being read have ended; what is done is kept"
             progress(Event(phase="reading", note=words))
             raise
-    return timing
+    facts = engine.usage() if isinstance(engine, Metered) else {}
+    return _Spent(timing=timing, engine=facts)
+
+
+def _chips(
+    job: _Job, planned: Plan, results: Results, folder: Path | None, *, progress: Progress
+) -> Gallery:
+    """Pictures of the places on their clearest dates."""
+    return make_gallery(
+        planned,
+        results.table,
+        results.analysis.seasons,
+        most=job.settings.chips,
+        options=_read_options(job.settings),
+        folder=folder,
+        progress=progress,
+    )
 
 
 def _outcomes(task: ReadTask, future: Future[tuple[Outcome, ...]]) -> Sequence[Outcome]:
-    """The outcomes of a task; a task that was lost with its worker costs its own rows only."""
+    """The outcomes of a task; a task that was lost with its worker costs its own rows only.
+
+    Raises:
+        CloudError: the cloud refuses calls, so that others would fare no better.
+    """
     error = future.exception()
-    if error is None:
+    if error is None or isinstance(error, CloudError):
         return future.result()
     reason = f"the task was lost ({type(error).__name__}: {error})"
     return [
@@ -388,7 +415,13 @@ def describe(planned: Plan) -> dict[str, Any]:
 
 
 def _receipt(
-    job: _Job, planned: Plan, table: pa.Table, timing: Timing, clock: _Clock
+    job: _Job,
+    planned: Plan,
+    table: pa.Table,
+    clock: _Clock,
+    *,
+    gallery: Gallery,
+    spent: _Spent,
 ) -> dict[str, Any]:
     """The facts of a run: from where, how, at what cost, with what outcome."""
     source = job.found.source
@@ -407,7 +440,9 @@ def _receipt(
         "scenes": len(planned.scenes),
         "problems": list(job.found.problems),
         "rows_by_status": dict(Counter(table["status"].to_pylist()).most_common()),
-        "cost": asdict(timing),
+        "cost": asdict(spent.timing + gallery.timing),
+        **({"engine": dict(spent.engine)} if spent.engine else {}),
+        "chips": gallery.receipt(),
         "seconds": clock.seconds,
         "peak_memory_mb": round(_peak_memory() / 2**20, 1),
         "versions": {"fieldwren": __version__, "python": platform.python_version()},

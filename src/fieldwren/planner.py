@@ -23,6 +23,7 @@ from fieldwren.estimate import Estimate, Group, estimate
 from fieldwren.geometry import footprint_candidates, project_shapes
 from fieldwren.model import ReadTask, Recipe, SceneRead
 from fieldwren.pixels.reduce import measured_columns
+from fieldwren.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ _PLACES_PER_TASK: Final = 20_000
 _PIXELS_PER_TASK: Final = 1_500_000
 _SCENES_PER_TASK: Final = 24
 """Bounds of a task: with them a worker holds at most a few hundred MB."""
+_SCENES_PER_CALL: Final = 200
+"""Scenes of a task where few of a small place take no time; their hrefs still fit in a call."""
 
 
 _NOWHERE: Final = ("read_error", "nothing says in which CRS the scene is")
@@ -111,7 +114,7 @@ def make_plan(
     max_cloud: float | None = None,
     lost: Mapping[int, tuple[str, str]] = MappingProxyType({}),
     done: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
-    workers: int = 1,
+    site: Site | None = None,
 ) -> Plan:
     """Find every candidate and cut what is left to read into tasks.
 
@@ -122,8 +125,9 @@ def make_plan(
         max_cloud: percent; scenes with more cloud are not read, their rows say so.
         lost: status and reason of scenes, by position, that cannot be placed.
         done: by scene key, the keys of the places whose rows are computed already.
-        workers: for how many the tasks should suffice.
+        site: where the tasks will run; None: here, one after the other.
     """
+    site = site or Site()
     place_at, scene_at = footprint_candidates(places, [s.footprint for s in scenes])
     verdicts = {
         **{i: _NOWHERE for i, s in enumerate(scenes) if s.crs is None},
@@ -141,7 +145,7 @@ def make_plan(
             wanted[scene].append(place)
     reads = {s: _scene_read(scenes[s], scene_keys[s], recipe) for s in wanted}
     groups = list(_groups(places, scenes, wanted, reads, begun={s for s in wanted if known[s]}))
-    tasks = tuple(task for group in groups for task in _tasks(group, recipe, workers))
+    tasks = tuple(task for group in groups for task in _tasks(group, recipe, site))
     return Plan(
         places=tuple(places),
         scenes=tuple(scenes),
@@ -152,7 +156,7 @@ def make_plan(
         scene_keys=scene_keys,
         verdicts=verdicts,
         tasks=tasks,
-        estimate=estimate(groups, recipe, tasks=tasks, workers=workers),
+        estimate=estimate(groups, recipe, tasks=tasks, site=site),
     )
 
 
@@ -242,12 +246,19 @@ def _scene_read(scene: Scene, key: str, recipe: Recipe) -> SceneRead:
     )
 
 
-def _tasks(group: Group, recipe: Recipe, workers: int) -> Iterable[ReadTask]:
-    """A group's scenes in portions that keep every worker busy and its memory bounded."""
+def _tasks(group: Group, recipe: Recipe, site: Site) -> Iterable[ReadTask]:
+    """A group's scenes in portions that keep every worker busy and its memory bounded.
+
+    Where a call has a price, portions take some seconds each, however many workers there are.
+    """
     around = 1 + math.pi * (recipe.dilate / layout(group.collection).gsd) ** 2
     by_memory = int(_PIXELS_PER_TASK // max(1.0, group.pixels * around))
-    by_workers = -(-len(group.scenes) // (4 * workers))
-    size = max(1, min(_SCENES_PER_TASK, by_memory, by_workers))
+    by_workers = -(-len(group.scenes) // (4 * site.workers))
+    size = min(_SCENES_PER_TASK, by_workers)
+    if site.task_seconds:
+        least, most = (int(s / group.seconds(recipe, site)) for s in site.task_seconds)
+        size = min(max(least, by_workers), most, _SCENES_PER_CALL)
+    size = max(1, min(size, by_memory))
     for start in range(0, len(group.scenes), size):
         part = group.scenes[start : start + size]
         yield ReadTask(

@@ -109,6 +109,11 @@ def plan_table(description: Mapping[str, Any]) -> Table:
         ("time at 60 ms and 100 Mbit/s", f"{cost['seconds']:,.0f} s"),
         ("memory", f"{cost['memory'] / 2**20:,.0f} MiB"),
         ("charges", f"{cost['dollars']:,.2f} USD"),
+        *(
+            [("charges of the engine", f"{cost['engine_dollars']:,.4f} USD")]
+            if cost["engine_dollars"]
+            else []
+        ),
     ]
     for name, value in lines:
         grid.add_row(name, value)

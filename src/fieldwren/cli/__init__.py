@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fieldwren import __version__
-from fieldwren.cli import doctor, observe
+from fieldwren.cli import cloud, doctor, observe, setup
 from fieldwren.errors import FieldwrenError
+from fieldwren.log import follow_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ __all__ = ["main", "parser"]
 
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130
-_COMMANDS: Final = (observe, doctor)
+_COMMANDS: Final = (observe, setup, cloud, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with Screen(quiet=options.quiet) as screen:
         try:
+            follow_environment("WARNING")
             return options.command(options, screen)
         except FieldwrenError as error:
             message, status = str(error), _UNUSABLE

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.config import engine_options
+from fieldwren.engine.options import checked_options
 from fieldwren.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ __all__ = ["ENGINES", "check_engine", "executor"]
 
 ENGINES: Final[Mapping[str, str]] = {
     "local": "fieldwren.engine.local:local_executor",
+    "lambda": "fieldwren.engine.aws_lambda.executor:lambda_executor",
+    "dask": "fieldwren.engine.dask:dask_executor",
+    "lithops": "fieldwren.engine.lithops:lithops_executor",
 }
 """Engines by name: module and function that makes the executor, imported when it is used."""
 
@@ -48,5 +52,6 @@ def executor(name: str = "local", **options: Any) -> Executor:
         EngineError: the engine cannot be reached.
     """
     check_engine(name)
-    module, _, maker = ENGINES[name].partition(":")
-    return getattr(importlib.import_module(module), maker)(**engine_options(name) | options)
+    module, _, function = ENGINES[name].partition(":")
+    maker = getattr(importlib.import_module(module), function)
+    return maker(**checked_options(name, maker, engine_options(name) | options))

@@ -39,6 +39,9 @@ class LambdaOptions:
     """One of ARCHITECTURES."""
     workers: int = 0
     """Calls at the same time; 0: as many as the account allows, 1,000 at most."""
+    retries: int = 2
+    """How often a call is tried again whose worker died; half as often one that took too long.
+    Calls that AWS refuses for a moment do not count. With 0 no straggler is called twice either."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -75,7 +78,12 @@ class LambdaOptions:
         return cls(**values)
 
 
-_RANGES: Final = {"memory": (128, 10_240), "timeout": (1, 900), "workers": (0, 100_000)}
+_RANGES: Final = {
+    "memory": (128, 10_240),
+    "timeout": (1, 900),
+    "workers": (0, 100_000),
+    "retries": (0, 10),
+}
 _PATTERNS: Final = {
     "bucket": (
         r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",

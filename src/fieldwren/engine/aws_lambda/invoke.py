@@ -1,0 +1,265 @@
+"""One call, invoked until there is an answer or no hope of one.
+
+AWS answers every synchronous call on its connection. What it can answer, or not, is a Trouble of
+one kind, and each kind has its bound:
+
+    busy     refused for a moment (429, 5xx, function being made): again after a random pause
+    cut      the connection broke: again; the call may have run
+    gone     somebody removed the function: made anew, again
+    memory   the sandbox was out of memory: again with twice the memory
+    late     the call took longer than the function may
+    died     the sandbox ended: sys.exit is an answer, os._exit or a crash is this
+    broken   the worker package cannot be started
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fieldwren.engine.aws_lambda.client import client, code_of, explained
+from fieldwren.engine.aws_lambda.cost import Meter
+from fieldwren.engine.aws_lambda.deploy import ensure_function
+from fieldwren.engine.aws_lambda.handler import LIMIT
+from fieldwren.engine.aws_lambda.report import parse_report
+from fieldwren.engine.aws_lambda.spill import Spill
+from fieldwren.errors import CallTimeoutError, CloudError, EngineError, LostCallError
+
+if TYPE_CHECKING:
+    from fieldwren.engine.aws_lambda.options import LambdaOptions
+    from fieldwren.engine.aws_lambda.report import Report
+
+__all__ = ["Invoker", "Parcel"]
+
+_MOST_MEMORY: Final = 10_240
+"""MiB; AWS's limit, in some accounts less."""
+_REFUSALS: Final = 40
+"""About six minutes of random pauses, which grow to 20 s."""
+_CUTS: Final = 5
+_BUSY: Final = frozenset(
+    {
+        "429",
+        "EC2ThrottledException",
+        "ENILimitReachedException",
+        "InternalError",
+        "InternalFailure",
+        "RequestTimeout",
+        "ResourceConflictException",
+        "ResourceNotReadyException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_BROKEN: Final = (
+    "Runtime.HandlerNotFound",
+    "Runtime.ImportModuleError",
+    "Runtime.InvalidEntrypoint",
+    "Runtime.MalformedHandlerName",
+    "Runtime.UserCodeSyntaxError",
+)
+
+
+class _Trouble(Exception):  # noqa: N818 - not an error yet: most are overcome
+    def __init__(self, kind: str, words: str, *, request_id: str = "") -> None:
+        super().__init__(words)
+        self.kind, self.request_id = kind, request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A call ready to be sent."""
+
+    name: str
+    """Of the function, for messages."""
+    call: dict[str, str]
+    """The pickled call, or where it lies."""
+    function: dict[str, str] | None
+    """The pickled function, where many calls share it."""
+
+
+class Invoker:
+    """Sends calls to functions; for all threads.
+
+    Args:
+        options: of the engine.
+        workers: threads that call at the same time.
+
+    Attributes:
+        meter: what was counted and billed.
+        spill: where large calls and answers lie.
+        stopped: set to end all waiting; calls that need another try are lost then.
+    """
+
+    def __init__(self, options: LambdaOptions, workers: int) -> None:
+        self.meter = Meter(options.architecture)
+        self.spill = Spill(options, workers)
+        self.stopped = threading.Event()
+        self._options = options
+        # A call that waits for its answer sends no byte, so patience covers the longest call.
+        patience = options.timeout + 60.0
+        self._client = client("lambda", options, connections=workers, attempts=1, patience=patience)
+        self._names: dict[int, str] = {}
+        self._making = threading.Lock()
+
+    def prepare(self) -> None:
+        """Make the function, unless it is there."""
+        self._function(self._options.memory)
+
+    def run(self, parcel: Parcel) -> bytes:
+        """Have a call run, and return its pickled outcome.
+
+        Raises:
+            LostCallError: its workers died.
+            CallTimeoutError: it took longer than the function may.
+            CloudError: AWS refuses.
+            EngineError: an answer is too large, or the worker package is of no use.
+        """
+        memory, seen = self._options.memory, Counter[str]()
+        while True:
+            name = self._function(memory)
+            try:
+                return self._invoke(name, parcel)
+            except _Trouble as trouble:
+                seen[trouble.kind] += 1
+                if seen[trouble.kind] > self._bound(trouble.kind) or self.stopped.is_set():
+                    raise self._final(trouble, parcel, seen, memory) from trouble.__cause__
+                self.meter.count("throttles" if trouble.kind == "busy" else "retries")
+                if trouble.kind == "gone":
+                    self._forget(name)
+                if trouble.kind == "memory":
+                    memory = self._more_memory(memory, trouble, parcel)
+                else:
+                    self._pause(seen[trouble.kind])
+
+    def _bound(self, kind: str) -> int:
+        """How often a kind of trouble may happen to one call."""
+        retries = self._options.retries
+        bounds = {"busy": _REFUSALS, "cut": _CUTS, "gone": 1, "memory": 8, "broken": 0}
+        return {**bounds, "late": (retries + 1) // 2, "died": retries}[kind]
+
+    def _pause(self, times: int) -> None:
+        """Wait a random time ("full jitter"), twice as long at most each time."""
+        longest = min(20.0, 0.1 * 2 ** min(times, 10))
+        self.stopped.wait(random.uniform(0, longest))  # noqa: S311 - no secret
+
+    def _function(self, memory: int) -> str:
+        """The name of the function with so much memory, made when it is first needed."""
+        with self._making:
+            if memory not in self._names:
+                options = replace(self._options, memory=memory)
+                self._names[memory] = ensure_function(options)
+            return self._names[memory]
+
+    def _forget(self, name: str) -> None:
+        with self._making:
+            self._names = {m: n for m, n in self._names.items() if n != name}
+
+    def _more_memory(self, memory: int, trouble: _Trouble, parcel: Parcel) -> int:
+        """Twice the memory, or the most there is."""
+        more = min(2 * memory, _MOST_MEMORY)
+        if more == memory:
+            raise _lost(parcel, f"needs more than {memory} MiB of memory", trouble)
+        try:
+            self._function(more)
+        except CloudError as error:
+            why = f"ran out of {memory} MiB of memory, and {more} MiB cannot be had ({error})"
+            raise _lost(parcel, why, trouble) from error
+        return more
+
+    def _invoke(self, name: str, parcel: Parcel) -> bytes:
+        """One invocation: the pickled outcome, or a trouble."""
+        from botocore import exceptions as boto  # noqa: PLC0415 - heavy
+
+        event = {
+            "call": parcel.call,
+            "function": parcel.function,
+            "log": os.environ.get("FIELDWREN_LOGLEVEL", "INFO").upper(),
+            "spill": self.spill.place(),
+        }
+        try:
+            response = self._client.invoke(
+                FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail"
+            )
+            body = response["Payload"].read()
+        except boto.ClientError as error:
+            raise _refusal(error, name) from error
+        except (boto.ConnectionError, boto.HTTPClientError) as error:
+            raise _Trouble("cut", str(explained(error, f"call {parcel.name}"))) from error
+        except boto.BotoCoreError as error:
+            raise explained(error, f"call {parcel.name}") from error
+        report = parse_report(response.get("LogResult", ""))
+        if report:
+            self.meter.bill(report)
+        if "FunctionError" in response:
+            raise _failure(body, report, response["ResponseMetadata"].get("RequestId", ""))
+        return self.spill.unpack(json.loads(body)["answer"])
+
+    def _final(
+        self, trouble: _Trouble, parcel: Parcel, seen: Counter[str], memory: int
+    ) -> EngineError:
+        """The error of a call that is given up."""
+        if trouble.kind in {"busy", "cut", "gone"}:
+            return CloudError(str(trouble))
+        if trouble.kind == "late":
+            return CallTimeoutError(
+                f"the call of {parcel.name} took longer than {self._options.timeout} s: give it "
+                f"more (timeout in [lambda], at most 900) or less to do{_of(trouble)}"
+            )
+        if trouble.kind == "broken":
+            return EngineError(f"the worker package cannot be started: {trouble}{_of(trouble)}")
+        times = f"{seen.total()} times" if seen.total() > 1 else "once"
+        words = f"was tried {times} with {memory} MiB, and its worker died: {trouble}"
+        return _lost(parcel, words, trouble)
+
+
+def _lost(parcel: Parcel, words: str, trouble: _Trouble) -> LostCallError:
+    return LostCallError(f"the call of {parcel.name} {words}{_of(trouble)}")
+
+
+def _of(trouble: _Trouble) -> str:
+    return f" (request {trouble.request_id})" if trouble.request_id else ""
+
+
+def _refusal(error: Exception, name: str) -> Exception:
+    """What AWS's refusal to run a call means."""
+    code = code_of(error)
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    explanation = explained(error, f"call the function {name}")
+    if code == "ResourceNotFoundException":
+        return _Trouble("gone", f"the function {name} was removed while it was used")
+    if code in _BUSY or status == 429 or status >= 500:
+        return _Trouble("busy", str(explanation))
+    return explanation
+
+
+def _failure(body: bytes, report: Report | None, request_id: str) -> Exception:
+    """What it means that the function ended without an answer."""
+    try:
+        said: dict[str, Any] = json.loads(body)
+    except ValueError:
+        said = {}
+    kind, words = str(said.get("errorType", "")), str(said.get("errorMessage", ""))
+    words = words.partition("Error: ")[2] or words or kind or "no reason is given"
+    full = report is not None and report.used_mb >= 0.95 * report.memory_mb
+    if "Task timed out" in words:
+        return _Trouble("late", words, request_id=request_id)
+    if kind == "Runtime.OutOfMemory" or ("signal: killed" in words and full):
+        return _Trouble("memory", words, request_id=request_id)
+    if kind in _BROKEN:
+        return _Trouble("broken", words, request_id=request_id)
+    if kind == "Function.ResponseSizeTooLarge":
+        return EngineError(
+            f"an answer of more than {LIMIT / 1e6:.1f} MB needs a bucket: set bucket in [lambda], "
+            "or run `fieldwren setup`"
+        )
+    return _Trouble("died", words, request_id=request_id)

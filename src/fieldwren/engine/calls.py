@@ -1,0 +1,64 @@
+"""Wrappers of a call that travel with it and work on every engine: time, environment, items."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from fieldwren.errors import CallTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["call_each", "with_environment", "within"]
+
+
+def within(seconds: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function, and stop waiting for it after so many seconds.
+
+    A thread cannot be ended: it goes on to the function's end or that of its process.
+
+    Raises:
+        CallTimeoutError: it takes longer.
+    """
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="fieldwren-call", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():
+            return answer.result()  # the function's own, or it ended at the last moment
+        raise CallTimeoutError(f"the call took longer than {seconds:g} s") from None
+
+
+def with_environment(
+    variables: Mapping[str, str], function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """Call a function with environment variables set, and set them back.
+
+    They are those of the whole process, so calls that share one (threads) should ask for the same.
+    """
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def call_each(function: Callable[..., Any], chunk: list[tuple[Any, ...]]) -> list[Any]:
+    """The results of a function for each of many items' arguments."""
+    return [function(*args) for args in chunk]

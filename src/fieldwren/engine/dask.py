@@ -1,0 +1,316 @@
+"""The engine on a Dask cluster of any kind, by the address of its scheduler, or on a local one.
+
+Where a call runs and where its data lie is Dask's business. A worker that dies is Dask's too: it
+runs the calls of that worker elsewhere, and gives up one that has killed several workers (the
+scheduler's ``allowed-failures``, 3), which ends as LostCallError.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from fieldwren.engine.base import Capacity, RemoteCalls
+from fieldwren.engine.calls import within
+from fieldwren.engine.local import default_workers
+from fieldwren.engine.pickling import dumps, run_call
+from fieldwren.errors import EngineError, LostCallError, MissingExtraError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["DaskCalls", "dask_executor", "mismatches"]
+
+_ALIKE: Final = {"python": 2, "distributed": 2, "dask": 2, "cloudpickle": 1, "numpy": 1}
+"""Leading parts of a version that must be the same for what travels to be understood."""
+_UNKNOWN_SIZE: Final = 100
+"""Calls in flight on a cluster that has no worker yet."""
+_LARGE: Final = 64 * 2**10
+"""Bytes of a function with its bound data from which on the calls of a map share them."""
+
+
+def dask_executor(
+    *,
+    scheduler: Any = "",
+    workers: int = 0,
+    min_workers: int = 1,
+    patience: float = 60.0,
+    timeout: float = 0,
+    tls_ca_file: str = "",
+    tls_client_cert: str = "",
+    tls_client_key: str = "",
+) -> DaskCalls:
+    """An executor on a Dask cluster.
+
+    Args:
+        scheduler: address such as ``tcp://10.0.0.1:8786``, path of a scheduler file (``.json``), a
+            cluster object or a Client; "" starts a cluster of this machine that ends with the
+            executor.
+        workers: calls in flight at the same time; 0: as many as the cluster has threads. Of a
+            local cluster: its worker processes; 0: one per core.
+        min_workers: workers to wait for; 0 for a cluster that grows with its work, whose
+            ``workers`` should then be given.
+        patience: seconds to wait for scheduler and workers.
+        timeout: seconds after which a call ends with CallTimeoutError; its thread on the worker
+            goes on and its result is dropped. 0: never.
+        tls_ca_file: certificate of the authority, for addresses that start with ``tls://``.
+        tls_client_cert: certificate of the client.
+        tls_client_key: key of the client.
+
+    Raises:
+        MissingExtraError: distributed is not installed.
+        EngineError: the scheduler cannot be reached, has too few workers, or versions that differ.
+    """
+    try:
+        import distributed  # noqa: PLC0415 - heavy, optional
+    except ImportError:
+        raise MissingExtraError("--engine dask", "dask") from None
+    cluster = None if scheduler else _LocalCluster(workers or default_workers())
+    try:
+        client = _connected(
+            cluster.address if cluster else scheduler,
+            patience,
+            _security(ca_file=tls_ca_file, client_cert=tls_client_cert, client_key=tls_client_key),
+        )
+        own = not isinstance(scheduler, distributed.Client)
+        try:
+            _check(client, cluster.workers if cluster else min_workers, patience)
+            return DaskCalls(
+                client,
+                workers=workers,
+                timeout=timeout,
+                close=[client.close] * own + ([cluster.close] if cluster else []),
+            )
+        except BaseException:
+            if own:
+                client.close()
+            raise
+    except BaseException:
+        if cluster:
+            cluster.close()
+        raise
+
+
+class DaskCalls(RemoteCalls):
+    """Calls on the workers of a Dask cluster.
+
+    Args:
+        client: a connected ``distributed.Client``.
+        workers: calls in flight at the same time; 0: as many as the cluster has threads.
+        timeout: seconds after which a call ends with CallTimeoutError; 0: never.
+        close: called when the executor is shut down and its last call has ended.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        workers: int = 0,
+        timeout: float = 0,
+        close: list[Callable[[], object]] | None = None,
+    ) -> None:
+        threads: Counter[str] = Counter()
+        for worker in client.scheduler_info(n_workers=-1)["workers"].values():
+            threads[worker["host"]] += worker["nthreads"]
+        calls = workers or threads.total() or _UNKNOWN_SIZE
+        # Dask is sent twice what it can run, so that no worker waits for its next call.
+        super().__init__(workers or 2 * calls, timeout=timeout)
+        self.capacity = Capacity(
+            calls=calls,
+            per_machine=max(threads.values(), default=1),
+            here=bool(threads) and all(_is_loopback(host) for host in threads),
+        )
+        self._client = client
+        self._close = close or []
+        self._flying: set[Any] = set()
+        self._lock = threading.Lock()
+
+    def shared(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as ``map`` submits it; a large one is sent to the cluster once."""
+        data = dumps(partial(within, self._timeout, fn) if self._timeout else fn)
+        if len(data) < _LARGE:
+            return fn
+        future = self._client.submit(_itself, data, pure=False)
+        made: Any = _Shared(getattr(fn, "__qualname__", type(fn).__qualname__), future)
+        return made  # pack knows it; it is never called
+
+    def pack(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        """The arguments of ``run_call``."""
+        if isinstance(fn, _Shared):
+            return dumps((None, args, kwargs)), fn.future
+        return (super().pack(fn, args, kwargs),)
+
+    def send(self, call: tuple[Any, ...], name: str) -> bytes:
+        """Have the call run by a worker."""
+        from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - heavy, optional
+
+        future = self._client.submit(run_call, *call, pure=False)
+        with self._lock:
+            self._flying.add(future)
+        try:
+            return future.result()
+        except KilledWorker as error:
+            workers = f"{error.allowed_failures + 1} Dask workers died while they ran it"
+            raise LostCallError(f"{name} gave no answer: {workers}") from error
+        except CancelledError as error:
+            raise LostCallError(f"{name} gave no answer: Dask cancelled it ({error})") from error
+        finally:
+            with self._lock:
+                self._flying.discard(future)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        """``Executor.shutdown``; client and local cluster end when the last call has."""
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+        if not wait:
+            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
+            return
+        with self._lock:
+            closing, self._close = self._close, []
+        for close in closing:
+            close()
+
+    def abandon(self) -> None:
+        """Have Dask cancel what it has not started; what runs, runs to its end there."""
+        with self._lock:
+            flying = list(self._flying)
+        self._client.cancel(flying, force=True)
+
+
+class _Shared:
+    """A function that lies in the cluster.
+
+    Args:
+        name: of the function.
+        future: Dask's, of its bytes.
+    """
+
+    def __init__(self, name: str, future: Any) -> None:
+        self.__qualname__ = name
+        self.future = future
+
+
+def _itself(data: bytes) -> bytes:
+    """A task that gives data: Dask moves them between workers, and makes them anew if lost."""
+    return data
+
+
+class _LocalCluster:
+    """A scheduler in this process and worker processes started by ``dask worker``.
+
+    Unlike ``distributed.LocalCluster`` the workers do not import the caller's main module, so a
+    script needs no ``if __name__ == "__main__"``.
+    """
+
+    def __init__(self, workers: int) -> None:
+        import distributed  # noqa: PLC0415 - heavy, optional
+
+        self.workers = workers
+        cluster: Any = distributed.LocalCluster  # its annotations refuse what its text allows
+        self._cluster: Any = cluster(
+            n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50
+        )
+        self.address: str = self._cluster.scheduler_address
+        command = (
+            f"{self.address} --nworkers {workers} --nthreads 1 --host 127.0.0.1 --no-dashboard"
+        )
+        self._process = subprocess.Popen(  # noqa: S603 - of this interpreter
+            [sys.executable, "-m", "distributed.cli.dask_worker", *command.split()],
+            env={
+                "DASK_LOGGING__DISTRIBUTED": "critical",
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+            },
+        )
+
+    def close(self) -> None:
+        """End workers and scheduler."""
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._cluster.close()
+
+
+def _connected(scheduler: Any, patience: float, security: Any) -> Any:
+    """A client of the scheduler."""
+    import distributed  # noqa: PLC0415 - heavy, optional
+
+    if isinstance(scheduler, distributed.Client):
+        return scheduler
+    where: dict[str, Any] = {"address": scheduler}
+    if isinstance(scheduler, str) and scheduler.endswith(".json"):
+        where = {"scheduler_file": scheduler}
+    try:
+        return distributed.Client(
+            **where, timeout=patience, security=security, set_as_default=False, name="fieldwren"
+        )
+    except (OSError, TimeoutError, ValueError) as error:
+        raise EngineError(
+            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}): check [dask] "
+            "scheduler, and that the port is open"
+        ) from error
+
+
+def _security(**files: str) -> Any:
+    """The certificates of a cluster that wants TLS; None where none is given."""
+    import distributed  # noqa: PLC0415 - heavy, optional
+
+    given = {f"tls_{name}": file for name, file in files.items() if file}
+    for name, file in given.items():
+        if not os.path.exists(file):  # noqa: PTH110 - text from the configuration
+            raise OptionError(f"dask {name}: there is no file {file}")
+    return distributed.Security(**given, require_encryption=True) if given else None
+
+
+def _check(client: Any, workers: int, patience: float) -> None:
+    """Wait for workers, and refuse versions that do not fit."""
+    try:
+        if workers:
+            client.wait_for_workers(workers, timeout=patience)
+    except TimeoutError as error:
+        there = len(client.scheduler_info(n_workers=-1)["workers"])
+        raise EngineError(
+            f"the Dask scheduler has {there} workers, not {workers}, after {patience:g} s: start "
+            "workers, or give [dask] min_workers = 0 where they come with the work"
+        ) from error
+    versions = client.get_versions(packages=["fieldwren"])
+    problems = mismatches(
+        versions["client"]["packages"],
+        {name: facts["packages"] for name, facts in versions["workers"].items()},
+    )
+    if problems:
+        raise EngineError(f"Dask workers do not fit this installation: {'; '.join(problems)}")
+
+
+def mismatches(
+    here: Mapping[str, str | None], workers: Mapping[str, Mapping[str, str | None]]
+) -> list[str]:
+    """What differs between this installation and the workers, and breaks what travels.
+
+    Args:
+        here: versions by package.
+        workers: the same by worker.
+    """
+    found: dict[str, str] = {}
+    for address, there in workers.items():
+        for package, parts in {**_ALIKE, "fieldwren": 2}.items():
+            ours, theirs = here.get(package), there.get(package)
+            if package == "fieldwren" and not theirs:
+                found.setdefault(package, f"fieldwren is not installed on {address}")
+            elif ours and theirs and ours.split(".")[:parts] != theirs.split(".")[:parts]:
+                words = f"{package} is {ours} here and {theirs} on {address}"
+                found.setdefault(package, words)
+    return list(found.values())
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith("127.") or host in {"::1", "localhost", ""}

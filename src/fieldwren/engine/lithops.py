@@ -1,0 +1,173 @@
+"""The engine on other clouds (Google, Azure, Kubernetes, EC2 ...) by way of Lithops.
+
+Lithops starts a call by a message and learns of its end from an object in storage, so a call whose
+message or machine is lost never ends by itself. Here a thread waits for each call, for so long and
+no longer: what gives no answer is tried again and then ends as LostCallError.
+
+Lithops sends its whole configuration with every call: keys in it would travel, so AWS keys are
+refused there. Let client and function use the default chain and a role instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from fieldwren.engine.base import Capacity, RemoteCalls
+from fieldwren.engine.calls import within
+from fieldwren.engine.local import default_workers
+from fieldwren.engine.pickling import run_call
+from fieldwren.errors import (
+    CallTimeoutError,
+    EngineError,
+    LostCallError,
+    MissingExtraError,
+    OptionError,
+)
+
+__all__ = ["LithopsCalls", "lithops_executor"]
+
+_WORKERS: Final = 100
+"""Calls in flight on a cloud where none are asked for."""
+_SECRETS: Final = ("access_key_id", "secret_access_key", "session_token")
+
+
+def lithops_executor(
+    *,
+    backend: str = "",
+    config: Any = "",
+    workers: int = 0,
+    timeout: float = 600.0,
+    patience: float = 120.0,
+    retries: int = 1,
+) -> LithopsCalls:
+    """An executor on a backend of Lithops.
+
+    Args:
+        backend: as Lithops names it (``gcp_cloudrun``, ``k8s``, ``aws_ec2``, ``localhost`` ...);
+            "": the one of its configuration, and localhost where there is none.
+        config: path of its configuration file, or the configuration itself; "": where Lithops
+            looks for it, such as ``~/.lithops/config``.
+        workers: calls in flight at the same time; 0: 100, on localhost one per core.
+        timeout: seconds after which a call ends with CallTimeoutError.
+        patience: seconds that a call may wait for its machine, before it and beside ``timeout``;
+            a call without answer after both is tried again.
+        retries: how often a call without answer is tried again before it ends with LostCallError.
+
+    Raises:
+        MissingExtraError: Lithops is not installed.
+        OptionError: ``timeout`` is 0, the file is not there, or holds AWS keys.
+        EngineError: Lithops refuses its configuration.
+    """
+    if not timeout:
+        raise OptionError("lithops timeout must be more than 0: a lost call would never end")
+    settings = _settings(config, backend)
+    logging.getLogger("lithops").addHandler(logging.NullHandler())  # else it writes to the screen
+    try:
+        from lithops.concurrent.futures import FunctionExecutor  # noqa: PLC0415 - optional
+
+        inner = within(
+            patience,
+            FunctionExecutor,
+            config=settings,
+            log_level=None,
+            exclude_modules=["fieldwren"],  # the runtime has it
+            execution_timeout=int(timeout + patience),
+        )
+    except CallTimeoutError as error:
+        raise EngineError(f"Lithops has not started after {patience:g} s") from error
+    except Exception as error:
+        name = settings["lithops"].get("backend", "")
+        raise EngineError(f"Lithops cannot use its backend {name}: {error}") from error
+    local = settings["lithops"].get("backend") == "localhost"
+    calls = workers or (default_workers() if local else _WORKERS)
+    return LithopsCalls(
+        inner,
+        capacity=Capacity(calls=calls, per_machine=calls if local else 1, here=local),
+        timeout=timeout,
+        patience=patience,
+        retries=retries,
+    )
+
+
+class LithopsCalls(RemoteCalls):
+    """Calls that Lithops sends, each waited for by a thread of ours that gives up in time.
+
+    Args:
+        inner: a Lithops executor that speaks concurrent.futures.
+        capacity: calls in flight, and where.
+        timeout: seconds after which a call ends with CallTimeoutError.
+        patience: seconds beside these that an answer may take.
+        retries: how often a call without answer is tried again.
+    """
+
+    def __init__(
+        self, inner: Any, *, capacity: Capacity, timeout: float, patience: float, retries: int
+    ) -> None:
+        super().__init__(capacity.calls, timeout=timeout)
+        self.capacity = capacity
+        self._inner = inner
+        self._longest = timeout + patience
+        self._retries = retries
+        self._given_up = False
+
+    def send(self, call: bytes, name: str) -> bytes:
+        """Have Lithops run the call."""
+        why = ""
+        for _ in range(self._retries + 1):
+            try:
+                # Starting a call may hang as well as waiting for it.
+                return within(self._longest, self._ask, call)
+            except CallTimeoutError:
+                self._given_up = True
+                why = f"nothing came from Lithops within {self._longest:g} s"
+            except LostCallError as error:
+                why = str(error)
+        raise LostCallError(f"{name} gave no answer: {why}")
+
+    def _ask(self, call: bytes) -> bytes:
+        try:
+            return self._inner.submit(run_call, call).result()
+        except Exception as error:  # the call's own errors are in its answer
+            raise LostCallError(f"Lithops: {type(error).__name__}: {error}") from error
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        """``Executor.shutdown``; Lithops ends with the last call."""
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+        if wait:
+            # Lithops would wait for calls that are lost.
+            self._inner.shutdown(wait=not self._given_up)
+        else:
+            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
+
+
+def _settings(config: Any, backend: str) -> dict[str, Any]:
+    """The configuration of Lithops, with what localhost needs."""
+    try:
+        from lithops.config import load_config  # noqa: PLC0415 - optional
+    except ImportError:
+        raise MissingExtraError("--engine lithops", "lithops") from None
+    if isinstance(config, str) and config and not Path(config).expanduser().is_file():
+        raise OptionError(f"lithops config: there is no file {config}")
+    known = config if isinstance(config, dict) else load_config(config or None, log=False)
+    settings: dict[str, Any] = {name: dict(table or {}) for name, table in known.items()}
+    general = settings.setdefault("lithops", {})
+    if backend:
+        general["backend"] = backend
+    general.setdefault("data_limit", False)  # a call's data travel through the storage
+    if general.get("backend") == "localhost":
+        general.setdefault("storage", "localhost")
+        general.setdefault("monitoring_interval", 0.2)
+        here = settings.setdefault("localhost", {})
+        here.setdefault("runtime", sys.executable)
+        here.setdefault("version", 1)  # version 2 takes minutes for a thousand calls
+    held = sorted(set(_SECRETS) & {n for n, v in settings.get("aws", {}).items() if v})
+    if held:
+        raise OptionError(
+            f"the configuration of Lithops holds {' and '.join(held)}, which would travel with "
+            "every call: remove them there and set AWS_PROFILE instead"
+        )
+    return settings

@@ -1,0 +1,99 @@
+"""The main job on Lambda: the embedded archive in S3, the same table as on this machine."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+
+import boto3
+import pandas as pd
+import pytest
+
+import fieldwren as fw
+from aws import CACHE, REGION
+from fieldwren.archive.simulated import demo_archive, demo_places
+from fieldwren.cli import main
+from fieldwren.errors import OptionError
+
+SPAN = {"since": "2017-04", "until": "2017-07"}
+
+
+@pytest.fixture(scope="module")
+def archive(aws_account):
+    """The embedded archive, as far as the tests read it, in a bucket of its own."""
+    folder, bucket = demo_archive(CACHE), "fieldwren-demo-archive"
+    items = json.loads((folder / "items.json").read_text())
+    items["features"] = [
+        i for i in items["features"] if "2017-04" <= i["properties"]["datetime"] < "2017-08"
+    ]
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
+    store = boto3.client("s3", endpoint_url=aws_account.endpoint, **keys)
+    store.create_bucket(Bucket=bucket)
+    store.put_object(Bucket=bucket, Key="items.json", Body=json.dumps(items).encode())
+    for item in items["features"]:
+        for band in ("red", "nir08", "qa_pixel"):
+            href = item["assets"][band]["href"]
+            body = (folder / href).read_bytes()
+            store.put_object(Bucket=bucket, Key=posixpath.normpath(href), Body=body)
+    return f"s3://{bucket}/items.json"
+
+
+@pytest.fixture
+def engine_settings(aws, monkeypatch):
+    """The options of the engine where `fieldwren run` looks for them."""
+    for name, value in aws.engine.items():
+        monkeypatch.setenv(f"FIELDWREN_LAMBDA_{name.upper()}", str(value))
+
+
+@pytest.mark.usefixtures("engine_settings")
+def test_run_on_lambda_gives_the_table_of_the_local_engine_and_says_what_it_cost(
+    aws, archive, tmp_path, capsys
+):
+    here = fw.observe(demo_places(), archive=archive, **SPAN)
+    places = demo_archive(CACHE) / "places.geojson"
+    command = ["run", str(places), "--archive", archive, "--engine", "lambda", "--json"]
+    span = [part for name, value in SPAN.items() for part in (f"--{name}", value)]
+    assert main([*command, *span, "--out", str(tmp_path / "out")]) == 0
+    receipt = json.loads(capsys.readouterr().out)["receipt"]
+    there = pd.read_parquet(tmp_path / "out" / "observations.parquet")
+    pd.testing.assert_frame_equal(
+        there.reset_index(drop=True), here.table.reset_index(drop=True), check_exact=True
+    )
+    assert (there["status"] == "ok").sum() > 20
+    engine = receipt["engine"]
+    assert engine["engine"] == "lambda"
+    assert engine["calls"] == engine["invocations"] == aws.emulator.counts["calls"] > 0
+    assert engine["dollars"] > 0
+    assert receipt["cost"]["requests"] > 0
+
+
+@pytest.mark.usefixtures("engine_settings")
+def test_the_plan_knows_the_price_and_cuts_tasks_of_some_seconds(archive):
+    planned = fw.plan(demo_places(), archive=archive, engine="lambda", **SPAN)
+    here = fw.plan(demo_places(), archive=archive, workers=4, **SPAN)
+    assert 0 < planned.estimate.engine_dollars < 0.01
+    assert here.estimate.engine_dollars == 0
+    assert planned.estimate.tasks < here.estimate.tasks
+    assert planned.estimate.scenes == here.estimate.scenes
+
+
+@pytest.mark.usefixtures("engine_settings")
+def test_files_of_this_machine_are_refused_before_anything_is_deployed(aws):
+    before = aws.emulator.counts["creates"]
+    with pytest.raises(OptionError, match="lies on this machine, where --engine lambda cannot"):
+        fw.observe(demo_places(), archive="demo", engine="lambda", **SPAN)
+    assert aws.emulator.counts["creates"] == before
+
+
+@pytest.mark.usefixtures("engine_settings")
+def test_a_run_that_aws_refuses_ends_with_one_sentence(aws, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._REFUSALS", 1)
+    aws.emulator.inject(throttle=1.0)
+    with pytest.raises(fw.EngineError, match=r"cannot call the function .* asked too often"):
+        fw.observe(demo_places(), archive=archive, engine="lambda", out=tmp_path / "o", **SPAN)
+    aws.emulator.inject()
+    resumed = fw.observe(
+        demo_places(), archive=archive, engine="lambda", out=tmp_path / "o", **SPAN
+    )
+    assert not resumed.table.duplicated(["place_id", "scene_id"]).any()
+    assert len(resumed.failures) == 0
