@@ -25,7 +25,7 @@ LAYERS = (
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
     ("acquisitions", "estimate", "planner", "worker", "chip"),
-    ("ledger", "table"),
+    ("ledger", "table", "folder"),
     ("present", "cloud", "lab"),
     ("results", "doctor"),
     ("pipeline",),

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fieldwren import __version__
-from fieldwren.cli import doctor, observe
+from fieldwren.cli import doctor, observe, season
 from fieldwren.errors import FieldwrenError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["main"]
 
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130
-_COMMANDS: Final = (observe, doctor)
+_COMMANDS: Final = (observe, season, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
