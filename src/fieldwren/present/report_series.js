@@ -327,7 +327,7 @@ function legend(data) {
 
 function zoomTools(place) {
   const { data } = place,
-    [a, b] = [yearOf(data.first), yearOf(data.last)];
+    [a, b] = [yearOf(data.begin), yearOf(data.end)];
   const select = h(
     "select",
     { "aria-label": "Years shown" },

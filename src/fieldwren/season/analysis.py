@@ -116,7 +116,7 @@ def analyse(
 def _empty(*names: str) -> pd.DataFrame:
     frame = pd.DataFrame(columns=["place_id", *names], dtype=float)
     dates = [n for n in names if n in {"start", "peak", "end", "date", "month"}]
-    return frame.astype({n: "datetime64[s]" for n in dates} | {"place_id": "str"})
+    return frame.astype(dict.fromkeys(dates, "datetime64[s]") | {"place_id": "str"})
 
 
 def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
