@@ -15,6 +15,7 @@ from fieldwren.errors import MissingExtraError, PlaceError
 from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.folder import load_folder, save_rows, save_tables
 from fieldwren.ledger import RETRIED
+from fieldwren.present.chip_files import load_chips
 from fieldwren.present.plots import save_plot
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
@@ -217,6 +218,7 @@ class Results:
             receipt=receipt,
             index=next(iter(receipt.get("formulas", {})), "ndvi"),
             options=SeasonOptions.of(receipt.get("arguments", {})),
+            chips=load_chips(Path(folder)),
         )
 
     def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
