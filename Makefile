@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types tests bench clean
+.PHONY: demo test lint types tests bench smoke-aws clean
 
 demo: $(VENV)/.full
 	$(BIN)/fieldwren demo --out demo
@@ -21,8 +21,13 @@ types: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
+# On a real account, at a cost of some cents: needs `fieldwren setup` to have been run.
+smoke-aws: $(VENV)/.dev
+	FIELDWREN_SMOKE_AWS=1 $(BIN)/python -m pytest -m smoke_aws tests/test_aws_smoke.py $(PYTEST)
+
 bench: $(VENV)/.dev
 	$(BIN)/python bench/reading.py
+	$(BIN)/python bench/lambda_calls.py
 
 # A machine whose Python lacks ensurepip (Debian without python3-venv) still has pip.
 $(BIN)/python:
