@@ -213,3 +213,50 @@ def test_real_pixels_are_those_of_rasterio(real):
     np.testing.assert_allclose(chip.values[both], wanted[both], rtol=0, atol=1e-9)
     assert np.isnan(chip.values[rejected]).all()
     assert np.isfinite(chip.values[np.isfinite(wanted)]).mean() > 0.99
+
+
+def test_real_quality_of_coarser_pixels_masks_finer_bands(shared_data, tmp_path):
+    folder = shared_data / "sentinel2" / "29RKH"
+    item = json.loads((folder / "S2A_29RKH_20200219_0_L2A.json").read_text())
+    names = {"red": "B04", "nir": "B08", "scl": "SCL", "B04": "B04", "B08": "B08", "SCL": "SCL"}
+    item["assets"] = {
+        key: asset | {"href": (folder / f"{names[key]}.tif").as_uri()}
+        for key, asset in item["assets"].items()
+        if key in names
+    }
+    archive = tmp_path / "items.json"
+    archive.write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
+    with rasterio.open(folder / "B04.tif") as file:
+        red, transform, crs = file.read(1).astype(float), file.transform, file.crs
+        x, y = file.xy(file.height // 2, file.width // 2)
+    with rasterio.open(folder / "B08.tif") as file:
+        nir = file.read(1).astype(float)
+    with rasterio.open(folder / "SCL.tif") as file:
+        codes, coarse = file.read(1), file.transform
+    ((lon,), (lat,)) = rasterio.warp.transform(crs, "OGC:CRS84", [x], [y])
+    around = shapely.Point(lon, lat).buffer(30 * transform.a / 111_000).__geo_interface__
+    feature = {"type": "Feature", "id": "r", "properties": {}, "geometry": around}
+    scenes, (chip,), _ = chips_of(archive, [feature])
+    assert isinstance(chip, Chip), chip
+    step = round(chip.transform[0] / transform.a)
+    rows, cols = np.indices(chip.values.shape)
+    xs = chip.transform[2] + (cols * step + step // 2 + 0.5) * transform.a
+    ys = chip.transform[5] - (rows * step + step // 2 + 0.5) * transform.a
+    at = (
+        ((transform.f - ys) // transform.a).astype(int),
+        ((xs - transform.c) // transform.a).astype(int),
+    )
+    code = codes[
+        ((coarse.f - ys) // coarse.a).astype(int), ((xs - coarse.c) // coarse.a).astype(int)
+    ]
+    asset = scenes[0].assets["red"]
+    scale, offset = asset.scale or 1.0, asset.offset or 0.0
+    red, nir = red[at] * scale + offset, nir[at] * scale + offset
+    known = np.isfinite(chip.values)
+    assert known.any()
+    np.testing.assert_allclose(
+        chip.values[known], ((nir - red) / (nir + red))[known], rtol=0, atol=1e-9
+    )
+    # Scene classes (Sentinel-2 L2A): 4 vegetation, 5 bare, 6 water, 7 unclassified are kept.
+    assert not known[~np.isin(code, [2, 4, 5, 6, 7])].any()
+    assert known[np.isin(code, [4, 5]) & (red > 0) & (nir > 0)].all()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fake_archive import CLEAR, CLOUD, field, write_archive
 from fake_results import HOSTILE
+from fieldwren.errors import OptionError
 from fieldwren.pipeline import observe
 from fieldwren.present.chip_files import load_chips
 
@@ -108,6 +109,23 @@ def test_only_so_many_places_get_pictures(archive):
     assert list(run(archive, what=places(*features), chips=3).chips) == ["f0", "f1", "f2"]
 
 
+def test_plots_are_written_as_asked_for(archive, tmp_path):
+    for kind, endings in (("both", {".png", ".svg"}), ("svg", {".svg"}), ("none", set())):
+        out = tmp_path / kind
+        run(archive, out, places(field("a")), chips=0, plots=kind)
+        assert {path.suffix for path in out.glob("plots/*")} == endings
+    with pytest.raises(OptionError, match="--plots bmp: choose one of png, svg, both, none"):
+        run(archive, plots="bmp")
+
+
+def test_results_draw_what_their_analysis_notes(tmp_path):
+    results = run(write_archive(tmp_path, scenes=1), what=places(field("a")), chips=0)
+    (note,) = results.analysis.notes["a"]
+    drawn = [text.get_text() for text in results.plot("a").texts]
+    assert note in drawn
+    assert "<iframe" in results.map()._repr_html_()
+
+
 def test_hostile_names_stay_in_the_folder_and_are_found_again(archive, tmp_path):
     feature = field(HOSTILE_ID) | {"properties": {"name": HOSTILE}}
     out = tmp_path / "deep" / "out"
@@ -149,7 +167,7 @@ def test_a_scene_that_is_gone_costs_its_pictures_and_is_told(tmp_path):
     assert (results.table["status"] == "ok").all(), "rows stand in the ledger"
     assert results.chips == {}
     problems = results.receipt["chips"]["problems"]
-    assert len(problems) == 2
+    assert results.receipt["chips"]["failed"] == len(problems) == 2
     assert all("nir08" in problem for problem in problems)
     assert any(e.warning and "2 of 2 chips could not be read" in e.note for e in notes)
 

@@ -84,10 +84,10 @@ def test_a_plot_is_a_png_of_the_promised_size_with_points_curve_and_cloud(tmp_pa
 
 def test_it_says_what_it_shows():
     clear = int((ROWS["status"] == "ok").sum())
-    scenes = len(ROWS)
+    passes = int((ROWS["status"] != "duplicate").sum())
     said = words(plot_place(ROWS, NAPA, index="ndvi", facts=RECEIPT))
     assert "Napa Valley" in said
-    assert f"{clear} clear of {scenes} scenes" in said
+    assert f"NDVI: {clear} clear of {passes} passes" in said
     assert "archive: demo" in said
     assert "SIMULATED DATA" in said
     assert "SIMULATED DATA" not in words(plot_place(ROWS, NAPA, index="ndvi"))

@@ -43,13 +43,14 @@ class Settings:
     dilate: float = 0.0
     """Metres by which clouds and shadows are grown."""
     chips: int = 24
-    """Places that get pictures of chosen dates, at most; 0: none."""
+    """Places that get pictures on their clearest dates, at most; 0: none. What reading them costs
+    is in the receipt; ``plan`` does not know it, as the dates are chosen from the rows."""
     plots: str = "png"
     """How the plots are written: ``png``, ``svg``, ``both`` or ``none``."""
     engine: str = "local"
-    """Where tasks run."""
+    """Where tasks run: ``local``, ``dask``, ``lambda`` or ``lithops``."""
     workers: int = 0
-    """Tasks at the same time; 0: one per core."""
+    """Tasks at the same time; 0: one per core, or what the engine has."""
     files: int = 64
     """Files read at the same time by one worker."""
     megabytes_in_flight: int = 128

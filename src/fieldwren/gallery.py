@@ -34,6 +34,8 @@ __all__ = ["Gallery", "make_gallery"]
 
 _AT_ONCE: Final = 96
 """Pictures that are read together, and held in memory until they are drawn."""
+_TOLD: Final = 20
+"""Problems that the receipt lists; where an archive cannot be reached, all are alike."""
 _DRAWING: Final = 1
 """Version of the drawing: pictures of another one are made anew."""
 
@@ -60,7 +62,8 @@ class Gallery:
             "reused": self.reused,
             "requests": self.timing.requests,
             "bytes": self.timing.bytes,
-            "problems": self.problems,
+            "failed": len(self.problems),
+            "problems": self.problems[:_TOLD],
         }
 
 
@@ -93,7 +96,7 @@ class _Wanted:
 def make_gallery(
     planned: Plan,
     observations: pd.DataFrame,
-    seasons: pd.DataFrame | None,
+    seasons: pd.DataFrame,
     *,
     most: int,
     options: ReadOptions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
@@ -35,6 +35,7 @@ __all__ = ["PLOTS", "Results"]
 PLOTS: Final = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
 """Endings of the files of plots, by setting."""
 
+_COMPUTED: Final = ("table", "analysis", "_where")
 _MOST_PLOTS: Final = 500
 """Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
 
@@ -66,6 +67,18 @@ class Results:
     def table(self) -> pd.DataFrame:
         """One row per place and scene; the columns of ``model.Observation``."""
         return self.rows.to_pandas()
+
+    def renewed(
+        self,
+        *,
+        receipt: Mapping[str, Any],
+        chips: Mapping[str, tuple[ChipPicture, ...]] | None = None,
+    ) -> Results:
+        """These results with other facts; what was computed from the rows is kept."""
+        other = replace(self, receipt=receipt, chips=self.chips if chips is None else chips)
+        kept = {name: self.__dict__[name] for name in _COMPUTED if name in self.__dict__}
+        other.__dict__.update(kept)
+        return other
 
     def to_arrow(self) -> pa.Table:
         """The table in Arrow; missing values are null."""
@@ -106,7 +119,7 @@ class Results:
 
     def series(self, place: str | Place) -> pd.DataFrame:
         """The smooth curve of one place: date, smooth, low, high and gap, a row per day."""
-        chosen = self.smooth[self.smooth["place_id"] == self._id(place)]
+        chosen = self._of("series", self._id(place))
         return chosen.drop(columns="place_id").reset_index(drop=True)
 
     @property
@@ -136,19 +149,18 @@ class Results:
         from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
 
         chosen = self._place(place)
-        analysis, rows, seasons = self.analysis, self.table, self.analysis.seasons
         return plot_place(
-            rows[rows["place_id"] == chosen.id],
+            self._of("observations", chosen.id),
             chosen,
-            self.series(chosen),
+            self._of("series", chosen.id),
             index=self.index,
             facts=self.receipt,
-            seasons=seasons[seasons["place_id"] == chosen.id],
-            notes=analysis.notes.get(chosen.id, ()),
+            seasons=self._of("seasons", chosen.id),
+            notes=self.analysis.notes.get(chosen.id, ()),
         )
 
     def map(self) -> folium.Map:
-        """The places on a map, coloured by their latest anomaly, else by their mean index.
+        """The places on a map, coloured by their latest anomaly or, without any, by their mean.
 
         Raises:
             MissingExtraError: folium is not installed.
@@ -216,6 +228,16 @@ class Results:
         )
         table = self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
         return f"<p>{line}</p>{table}"
+
+    def _of(self, table: str, place_id: str) -> pd.DataFrame:
+        """The rows of one place in a table of the analysis."""
+        return getattr(self.analysis, table).take(self._where[table].get(place_id, ()))
+
+    @cached_property
+    def _where(self) -> dict[str, Mapping[Any, Any]]:
+        """Positions of the rows of each place, by table of the analysis."""
+        tables = ("observations", "series", "seasons")
+        return {t: getattr(self.analysis, t).groupby("place_id").indices for t in tables}
 
     def _id(self, place: str | Place) -> str:
         return self._place(place).id

@@ -106,7 +106,8 @@ def plot_place(
     else:
         _draw_sentence(panel, no_value(summary))
     _draw_title(panel, place.name, simulated=run.simulated)
-    panel.say(f"{summary.clear:,} clear of {summary.scenes:,} scenes", LEFT, 669, **_SMALL)
+    words = f"{index.upper()}: {summary.clear:,} clear of {summary.passes:,} passes"
+    panel.say(words, LEFT, 669, **_SMALL)
     _draw_legend(panel)
     source = f"archive: {style.clean_name(run.archive, 60)}" if run.archive else ""
     words = " · ".join(part for part in (source, run.attribution) if part)

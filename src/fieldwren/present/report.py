@@ -60,6 +60,7 @@ class _Entry:
 
     place: Place
     name: str
+    properties: Sequence[tuple[str, str]]
     anchor: str
     summary: Summary
     latest: LatestAnomaly | None
@@ -102,7 +103,7 @@ def write_report(
     pictures, left_out = fit_pictures(chips or {}, DATA_BYTES - sum(len(e.data) for e in entries))
     css = _text("report.css") + _colour_rules(scale)
     mark = "document.documentElement.className='js'"  # before the first sight of the page
-    script = "".join(_text(f"report{part}.js") for part in ("_tools", "_place", ""))
+    script = "".join(_text(f"report{part}.js") for part in ("_tools", "_series", "_place", ""))
     counts = rows["status"].value_counts()
     page = (
         _environment(scale)
@@ -196,6 +197,7 @@ def _entries(
         yield _Entry(
             place=place,
             name=style.clean_name(place.name) or style.clean_name(place.id),
+            properties=_properties(place),
             anchor=f"place-{number + 1}",
             summary=summary,
             latest=latest.get(place.id),
@@ -209,9 +211,16 @@ def _entries(
         )
 
 
+def _properties(place: Place) -> list[tuple[str, str]]:
+    """What the input said of a place beside its name and id."""
+    known = {place.name, place.id, "None", "nan", ""}
+    said = ((str(name), str(value)) for name, value in place.properties.items())
+    return [(name, value) for name, value in said if value not in known]
+
+
 def _find(place: Place) -> str:
     """What the search box looks through."""
-    words = (f"{name}: {value}" for name, value in place.properties.items())
+    words = (f"{name}: {value}" for name, value in _properties(place))
     return style.clean_name(" ".join((place.name, place.id, *words)), 2000).lower()
 
 

@@ -50,10 +50,8 @@ def sparkline(series: pd.DataFrame | None, scale: style.Scale) -> Markup:
     days = style.days(thin["date"])
     x = 2 + (days - days[0]) / max(1, int(days[-1] - days[0])) * 136
     y = 26 - (thin["smooth"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
-    known = np.isfinite(y)
-    pieces = np.split(np.arange(len(y)), np.flatnonzero(np.diff(known)) + 1)
-    line = "".join(_path(x[piece], y[piece]) for piece in pieces if known[piece[0]])
-    return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [f'<path class="curve" d="{line}"/>'])
+    line = f'<path class="curve" d="{_path(x, y)}"/>'
+    return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [line])
 
 
 def unwrapped(geometry: BaseGeometry) -> BaseGeometry:
@@ -76,20 +74,20 @@ def outline(place: Place, colour: str) -> Markup:
     stretch = math.cos(math.radians((low + high) / 2))
     size = max((right - left) * stretch, high - low)
     if size == 0:
-        body = f'<circle class="shape" cx="90" cy="80" r="6" fill="{colour}"/>'
-        body += '<text x="90" y="112" class="middle">a point: one pixel</text>'
-    else:
-        scale = 144 / size
-        x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
-        d = _rings(geometry, (scale * stretch, x), (-scale, y))
-        length = _round_below(size * _DEGREE / 2)
-        words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
-        width = length / _DEGREE * scale
-        body = (
-            f'<path class="shape" fill="{colour}" d="{d}"/>'
-            f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
-            f'<text x="{width + 26:.1f}" y="170">{words}</text>'
-        )
+        body = f'<circle class="shape" cx="90" cy="12" r="8" fill="{colour}"/>'
+        body += '<text x="90" y="40" class="middle">a point: one pixel</text>'
+        return _svg("outline", "0 0 180 46", 'aria-hidden="true"', [body])
+    scale = 144 / size
+    x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
+    d = _rings(geometry, (scale * stretch, x), (-scale, y))
+    length = _round_below(size * _DEGREE / 2)
+    words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
+    width = length / _DEGREE * scale
+    body = (
+        f'<path class="shape" fill="{colour}" d="{d}"/>'
+        f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
+        f'<text x="{width + 26:.1f}" y="170">{words}</text>'
+    )
     return _svg("outline", "0 0 180 176", 'aria-hidden="true"', [body])
 
 
@@ -218,7 +216,7 @@ def _land(view: _View) -> str:
 
 def _graticule(view: _View) -> str:
     parts: list[str] = []
-    for lon in style.round_values(view.left, view.right):
+    for lon in _round_values(view.left, view.right):
         x = lon * view.x[0] + view.x[1]
         east = (lon + 180.0) % 360.0 - 180.0
         text = f"{abs(east):g}° {'W' if east < 0 else 'E' if east else ''}"
@@ -227,7 +225,7 @@ def _graticule(view: _View) -> str:
             parts.append(
                 f'<text class="middle" x="{x:.1f}" y="{view.height + 15:.0f}">{text}</text>'
             )
-    for lat in style.round_values(view.low, view.high):
+    for lat in _round_values(view.low, view.high):
         y = lat * view.y[0] + view.y[1]
         text = f"{abs(lat):g}° {'S' if lat < 0 else 'N' if lat else ''}"
         parts.append(f'<path class="grid" d="M0 {y:.1f}H{_WIDTH}"/>')
@@ -248,7 +246,11 @@ def _rings(geometry: BaseGeometry, x: tuple[float, float], y: tuple[float, float
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    """Straight lines from point to point, with a break where y is missing."""
+    known = np.isfinite(y)
+    starts = known & ~np.concatenate([[False], known[:-1]])
+    parts = zip(np.where(starts, "M", "L")[known], x[known], y[known], strict=True)
+    return "".join(f"{letter}{a:.1f} {b:.1f}" for letter, a, b in parts)
 
 
 def _round_below(length: float) -> float:
