@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from engines import KINDS, DaskCluster, Gate, made
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -36,3 +39,52 @@ def aws(aws_account, monkeypatch):
         monkeypatch.setenv(name, value)
     aws_account.emulator.reset()
     return aws_account.furnish()
+
+
+@pytest.fixture(scope="module")
+def dask_cluster(tmp_path_factory):
+    """A scheduler and two workers in processes of their own; for tests that leave them alive."""
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def engine_kind(request):
+    """Every engine, one after the other; see engines.py."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(scope="module")
+def engine_options(engine_kind, request):
+    """The options by which workers of the engine are reached."""
+    with pytest.MonkeyPatch.context() as patch:
+        if engine_kind.engine == "dask":
+            cluster = request.getfixturevalue("dask_cluster")
+            yield {"scheduler": str(cluster.file), "min_workers": 2}
+        elif engine_kind.engine == "lambda":
+            account = request.getfixturevalue("aws_account")
+            for name, value in account.variables().items():
+                patch.setenv(name, value)
+            yield account.furnish().engine
+        else:
+            yield {}
+
+
+@pytest.fixture(scope="module")
+def engine(engine_kind, engine_options):
+    """The executor that most tests share; it must survive what each does to it."""
+    with made(engine_kind, engine_options, workers=2) as shared:
+        yield shared
+
+
+@pytest.fixture
+def new_engine(engine_kind, engine_options):
+    """Makes an executor for one test alone."""
+    return partial(made, engine_kind, engine_options)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A call on any worker of this machine waits until the gate is opened."""
+    return Gate(tmp_path)

@@ -9,6 +9,8 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
 from fieldwren.engine import executor
 
 
@@ -81,10 +83,13 @@ class DaskCluster:
         return process
 
     def close(self):
-        for process in reversed(self.processes):
-            process.terminate()
         for process in self.processes:
-            process.wait(20)
+            if process.poll() is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.kill()
+        for process in self.processes:
+            process.wait()
 
 
 class Gate:

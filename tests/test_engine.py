@@ -24,59 +24,11 @@ import numpy as np
 import pytest
 
 import fieldwren as fw
-from engines import KINDS, DaskCluster, Gate, made
 from fieldwren.engine import ENGINES, executor
 from fieldwren.engine.base import capacity
 from fieldwren.engine.calls import with_environment
 from fieldwren.engine.stream import stream
 from fieldwren.errors import CallTimeoutError, EngineError, LostCallError, OptionError
-
-
-@pytest.fixture(scope="module")
-def dask_cluster(tmp_path_factory):
-    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request):
-    return KINDS[request.param]
-
-
-@pytest.fixture(scope="module")
-def places(kind, request):
-    """What reaches the workers of the kind's engine."""
-    with pytest.MonkeyPatch.context() as patch:
-        if kind.engine == "dask":
-            cluster = request.getfixturevalue("dask_cluster")
-            yield {"scheduler": str(cluster.file), "min_workers": 2}
-        elif kind.engine == "lambda":
-            account = request.getfixturevalue("aws_account")
-            for name, value in account.variables().items():
-                patch.setenv(name, value)
-            yield account.furnish().engine
-        else:
-            yield {}
-
-
-@pytest.fixture(scope="module")
-def engine(kind, places):
-    """The executor that most tests share; it must survive what each does to it."""
-    with made(kind, places, workers=2) as shared:
-        yield shared
-
-
-@pytest.fixture
-def new(kind, places):
-    """Makes an executor for one test alone."""
-    return partial(made, kind, places)
-
-
-@pytest.fixture
-def gate(tmp_path):
-    """A call on any worker of this machine waits until the gate is opened."""
-    return Gate(tmp_path)
 
 
 @pytest.fixture
@@ -100,8 +52,8 @@ def own_module(tmp_path, monkeypatch):
 # ---- results ----
 
 
-def test_map_keeps_the_order(engine, kind):
-    squares = list(engine.map(lambda x: x * x, range(60), chunksize=max(20, kind.chunk)))
+def test_map_keeps_the_order(engine, engine_kind):
+    squares = list(engine.map(lambda x: x * x, range(60), chunksize=max(20, engine_kind.chunk)))
     assert squares == [x * x for x in range(60)]
 
 
@@ -118,8 +70,8 @@ def test_a_chunk_has_an_item(engine):
         engine.map(str, [1], chunksize=0)
 
 
-def test_a_thousand_tiny_calls(engine, kind):
-    answers = engine.map(lambda x: x + 1, range(1000), chunksize=kind.chunk)
+def test_a_thousand_tiny_calls(engine, engine_kind):
+    answers = engine.map(lambda x: x + 1, range(1000), chunksize=engine_kind.chunk)
     assert list(answers) == list(range(1, 1001))
 
 
@@ -148,10 +100,10 @@ def test_seven_mebibytes_go_and_come(engine):
     assert engine.submit(lambda d: d[::-1], data).result() == data[::-1]
 
 
-def test_large_data_bound_to_the_function_are_the_same_in_every_call(engine, kind):
+def test_large_data_bound_to_the_function_are_the_same_in_every_call(engine, engine_kind):
     table = np.arange(200_000)
     look_up = partial(lambda t, i: int(t[i]), table)
-    assert list(engine.map(look_up, range(3), chunksize=kind.chunk)) == [0, 1, 2]
+    assert list(engine.map(look_up, range(3), chunksize=engine_kind.chunk)) == [0, 1, 2]
 
 
 def test_a_call_may_use_an_executor_of_its_own(engine):
@@ -190,17 +142,17 @@ def test_an_exception_that_cannot_be_pickled_is_told_in_words(engine):
     assert "the gate is shut" in str(engine.submit(fail).exception())
 
 
-def test_a_result_that_cannot_be_pickled_is_an_error_of_its_call(engine, kind):
+def test_a_result_that_cannot_be_pickled_is_an_error_of_its_call(engine, engine_kind):
     future = engine.submit(lambda: (x for x in range(3)))
-    if kind.can("refuse what cannot be pickled"):
+    if engine_kind.can("refuse what cannot be pickled"):
         with pytest.raises(EngineError, match="generator"):
             future.result()
     else:
         assert list(future.result()) == [0, 1, 2]
 
 
-def test_an_argument_that_cannot_be_pickled_is_refused_at_once(engine, kind):
-    if kind.can("refuse what cannot be pickled"):
+def test_an_argument_that_cannot_be_pickled_is_refused_at_once(engine, engine_kind):
+    if engine_kind.can("refuse what cannot be pickled"):
         with pytest.raises(EngineError, match=r"str or an argument of it cannot be sent .*lock"):
             engine.submit(str, threading.Lock())
     else:
@@ -215,9 +167,9 @@ def test_sys_exit_ends_its_call_and_no_other(engine):
     assert engine.submit(abs, -1).result() == 1
 
 
-def test_a_worker_that_dies_costs_its_call_only(engine, kind):
-    if not kind.can("lose a worker"):
-        assert "thread" in kind.lacks["lose a worker"]
+def test_a_worker_that_dies_costs_its_call_only(engine, engine_kind):
+    if not engine_kind.can("lose a worker"):
+        assert "thread" in engine_kind.lacks["lose a worker"]
         return
     futures = [engine.submit(f, x) for f, x in ((abs, -1), (os._exit, 9), (abs, -2), (abs, -3))]
     with pytest.raises(LostCallError, match="_exit"):
@@ -225,8 +177,8 @@ def test_a_worker_that_dies_costs_its_call_only(engine, kind):
     assert [f.result(60) for f in futures if f is not futures[1]] == [1, 2, 3]
 
 
-def test_a_call_that_takes_too_long_ends(new):
-    with new(workers=1, timeout=1) as engine:
+def test_a_call_that_takes_too_long_ends(new_engine):
+    with new_engine(workers=1, timeout=1) as engine:
         start = time.monotonic()
         with pytest.raises(CallTimeoutError, match="longer than 1 s"):
             engine.submit(time.sleep, 20).result()
@@ -252,8 +204,8 @@ def test_map_may_end_early(engine, gate):
     gate.open()
 
 
-def test_as_completed_gives_what_is_ready(new, gate):
-    with new(workers=2) as engine:
+def test_as_completed_gives_what_is_ready(new_engine, gate):
+    with new_engine(workers=2) as engine:
         slow, quick = engine.submit(gate.pass_through), engine.submit(abs, -1)
         ready = as_completed([slow, quick])
         if capacity(engine).calls > 1 and engine_runs_two_at_once(engine):
@@ -280,8 +232,8 @@ def test_wait_for_all_for_the_first_and_for_an_exception(engine, gate):
     assert wait([stuck]).done == {stuck}
 
 
-def test_a_queued_call_can_be_cancelled_and_never_runs(new, gate, tmp_path):
-    with new(workers=1) as engine:
+def test_a_queued_call_can_be_cancelled_and_never_runs(new_engine, gate, tmp_path):
+    with new_engine(workers=1) as engine:
         first = engine.submit(gate.pass_through)
         gate.is_reached()
         second = engine.submit((tmp_path / "ran").touch)
@@ -295,8 +247,8 @@ def test_a_queued_call_can_be_cancelled_and_never_runs(new, gate, tmp_path):
         second.result()
 
 
-def test_shutdown_can_cancel_what_is_queued(new, gate):
-    with new(workers=1) as engine:
+def test_shutdown_can_cancel_what_is_queued(new_engine, gate):
+    with new_engine(workers=1) as engine:
         first, *queued = [engine.submit(gate.pass_through, i) for i in range(4)]
         gate.is_reached()
         gate.open()
@@ -307,11 +259,11 @@ def test_shutdown_can_cancel_what_is_queued(new, gate):
             engine.submit(abs, 1)
 
 
-def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new, gate):
+def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new_engine, gate):
     futures = []
 
     def interrupted():
-        with new(workers=1) as engine:
+        with new_engine(workers=1) as engine:
             futures.extend(engine.submit(gate.pass_through) for _ in range(2))
             gate.is_reached()
             futures.append(time.monotonic())
@@ -329,18 +281,18 @@ def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new, gate):
 # ---- stream and map ----
 
 
-def test_stream_yields_every_item_once_with_its_result(engine, kind):
-    items = range(100 if kind.chunk == 1 else 6)
+def test_stream_yields_every_item_once_with_its_result(engine, engine_kind):
+    items = range(100 if engine_kind.chunk == 1 else 6)
     found = {item: future.result() for item, future in stream(engine, str, items, ahead=7)}
     assert found == {x: str(x) for x in items}
 
 
-def test_stopping_a_stream_cancels_what_is_queued(new, tmp_path):
+def test_stopping_a_stream_cancels_what_is_queued(new_engine, tmp_path):
     def note(x):
         (tmp_path / str(x)).touch()
         time.sleep(0.05)
 
-    with new(workers=1) as engine:
+    with new_engine(workers=1) as engine:
         for _ in stream(engine, note, range(60), ahead=50):
             break
     assert len(list(tmp_path.iterdir())) < 20
@@ -384,9 +336,9 @@ def test_the_first_exception_ends_a_map():
 # ---- making one ----
 
 
-def test_an_engine_says_how_much_it_does_at_once(engine, kind):
+def test_an_engine_says_how_much_it_does_at_once(engine, engine_kind):
     found = capacity(engine)
-    assert (found.calls, found.here) == (2, kind.here)
+    assert (found.calls, found.here) == (2, engine_kind.here)
 
 
 def test_an_unknown_engine_is_refused():

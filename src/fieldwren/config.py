@@ -48,9 +48,9 @@ class Settings:
     plots: str = "png"
     """How the plots are written: ``png``, ``svg``, ``both`` or ``none``."""
     engine: str = "local"
-    """Where tasks run."""
+    """Where tasks run: ``local``, ``dask``, ``lambda`` or ``lithops``."""
     workers: int = 0
-    """Tasks at the same time; 0: one per core."""
+    """Tasks at the same time; 0: one per core, or what the engine has."""
     files: int = 64
     """Files read at the same time by one worker."""
     megabytes_in_flight: int = 128

@@ -29,7 +29,7 @@ from fieldwren.archive.simulated import demo_archive
 from fieldwren.chip import read_chip
 from fieldwren.config import Settings, resolve
 from fieldwren.engine import check_engine, executor
-from fieldwren.engine.base import Capacity, capacity
+from fieldwren.engine.base import Capacity, Engine, capacity
 from fieldwren.engine.stream import stream
 from fieldwren.engine.usage import Metered
 from fieldwren.errors import CloudError, OptionError, public_href
@@ -44,7 +44,7 @@ from fieldwren.places import PlaceList, read_places
 from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.results import PLOTS, Results
-from fieldwren.site import check_reach, engine_workers, read_options, site_of
+from fieldwren.site import check_files, check_reach, engine_workers, read_options, site_of
 from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
 
@@ -328,6 +328,7 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
         return _Spent(timing=timing, engine={})
     with executor(settings.engine, **engine_workers(settings)) as engine:
         there = capacity(engine)
+        check_files(engine, planned.tasks)
         function = partial(observe_task, options=read_options(settings, there))
         try:
             for task, future in stream(engine, function, planned.tasks, ahead=4 * there.calls):
@@ -338,7 +339,8 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
                 progress(Event(phase="reading", done=done, total=total))
         except KeyboardInterrupt:
             engine.shutdown(wait=False, cancel_futures=True)
-            words = "stopping when the files being read have ended; what is done is kept"
+            running = engine.running() if isinstance(engine, Engine) else 0
+            words = f"stopped: {running} calls still run to their end; what is done is kept"
             progress(Event(phase="reading", note=words))
             raise
     facts = engine.usage() if isinstance(engine, Metered) else {}

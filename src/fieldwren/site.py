@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any, Final
 from fieldwren.config import engine_options
 from fieldwren.engine.aws_lambda.cost import call_dollars
 from fieldwren.engine.aws_lambda.options import LambdaOptions
+from fieldwren.engine.base import capacity
+from fieldwren.engine.calls import is_file
 from fieldwren.engine.local import default_workers
 from fieldwren.errors import OptionError
 from fieldwren.model import ReadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Executor
 
     from fieldwren.config import Settings
     from fieldwren.engine.base import Capacity
-    from fieldwren.model import Scene
+    from fieldwren.model import ReadTask, Scene
 
-__all__ = ["Site", "check_reach", "engine_workers", "read_options", "site_of"]
+__all__ = ["Site", "check_files", "check_reach", "engine_workers", "read_options", "site_of"]
 
 _LAMBDA_WORKERS: Final = 1000
 """Calls at the same time that an account is taken to allow before it is asked."""
+_CLUSTER_WORKERS: Final = 64
+"""Calls at the same time for which the work is cut, before a cluster is asked for its size."""
 _WORKERS_CACHE: Final = "/tmp/fieldwren/headers"  # noqa: S108 - the one folder Lambda can write
 
 
@@ -59,7 +64,9 @@ def site_of(settings: Settings) -> Site:
     options = engine_options(settings.engine)
     if settings.engine == "lambda":
         return _lambda_site(LambdaOptions.of(**options | engine_workers(settings)))
-    return Site(workers=settings.workers or int(options.get("workers") or 0) or default_workers())
+    asked = settings.workers or int(options.get("workers") or 0)
+    far = options.get("scheduler") or settings.engine == "lithops"
+    return Site(workers=asked or (_CLUSTER_WORKERS if far else default_workers()), alone=bool(far))
 
 
 def _lambda_site(options: LambdaOptions) -> Site:
@@ -102,6 +109,22 @@ def read_options(settings: Settings, capacity: Capacity) -> ReadOptions:
         timeout=settings.timeout,
         deadline=settings.deadline,
         header_cache=cache,
+    )
+
+
+def check_files(engine: Executor, tasks: Sequence[ReadTask]) -> None:
+    """Refuse files of this machine that the engine's workers do not see: one of them is asked.
+
+    Raises:
+        OptionError: a worker does not see the first file.
+    """
+    scenes = (s for task in tasks for s in task.scenes if s.access == "local")
+    asset = next((a for scene in scenes for a in scene.assets.values()), None)
+    if asset is None or capacity(engine).here or engine.submit(is_file, asset.href).result():
+        return
+    raise OptionError(
+        f"the workers of the engine do not see the file {asset.href} of this machine: copy the "
+        "archive to where they can read it, a bucket or a shared file system, and name it there"
     )
 
 

@@ -6,11 +6,13 @@ processors, or work that goes on day and night.
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from fieldwren import __version__
 from fieldwren.cloud.questions import Asker, Question, answer
 from fieldwren.errors import OptionError
 
@@ -97,17 +99,26 @@ def _scheduler(text: str) -> str:
 
 
 def dask_recipe(region: str) -> str:
-    """How to start a Dask cluster on EC2, and what to tell fieldwren then."""
+    """How to start a Dask cluster on EC2, and what to tell fieldwren then.
+
+    The image must have this Python and this Dask, or what travels is not understood.
+    """
+    python = ".".join(platform.python_version_tuple()[:2])
     return f"""\
 A Dask cluster on EC2, in three steps:
   1. pip install "dask-cloudprovider[aws]" "fieldwren[dask]"
-  2. In Python, and leave it open (closing the cluster ends the machines):
+  2. In Python, and leave it open; cluster.close() ends the machines:
+       import dask
        from dask_cloudprovider.aws import EC2Cluster
-       cluster = EC2Cluster(region="{region}", instance_type="c7i.2xlarge", n_workers=4,
-                            extra_bootstrap=["pip install fieldwren"], env_vars={{}})
+       cluster = EC2Cluster(
+           region="{region}", instance_type="c7i.2xlarge", n_workers=4, security=False,
+           security_groups=["sg-..."],  # ports 8786, 8787 open to you alone, all within the group
+           docker_image=f"ghcr.io/dask/dask:{{dask.__version__}}-py{python}",
+           env_vars={{"EXTRA_PIP_PACKAGES": "fieldwren"}},
+       )
        print(cluster.scheduler_address)
-  3. fieldwren setup --scheduler ADDRESS
-The guide docs/how-to/aws.md says more: versions, networks, costs."""
+  3. fieldwren setup --scheduler tcp://ADDRESS:8786
+docs/how-to/aws.md says more."""
 
 
 def _lithops(options: LambdaOptions, given: Mapping[str, Any], asker: Asker) -> Machines:
@@ -126,7 +137,11 @@ def _lithops(options: LambdaOptions, given: Mapping[str, Any], asker: Asker) -> 
     config: dict[str, Value] = {
         "lithops": {"backend": "aws_ec2", "storage": "aws_s3", "mode": "standalone"},
         "aws": {"region": options.region},
-        "aws_ec2": {"instance_role": role, "exec_mode": "reuse"},
+        "aws_ec2": {
+            "instance_role": role,
+            "exec_mode": "reuse",
+            "extra_python_packages": [f"fieldwren=={__version__}"],
+        },
         "aws_s3": {"storage_bucket": options.bucket},
     }
     return Machines(

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MARK", "Value", "read_text", "with_engine", "with_table", "without", "write_text"]
 
-Value = str | int | Mapping[str, "Value"]
-"""What is written: text, numbers, and inline tables of them."""
+Value = str | int | Sequence[str] | Mapping[str, "Value"]
+"""What is written: text, numbers, lists of text, and inline tables of them."""
 
 MARK: Final = "# Written by fieldwren setup"
 _HEADER: Final = re.compile(r"\s*\[")

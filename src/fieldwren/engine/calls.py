@@ -1,10 +1,11 @@
-"""Wrappers of a call that travel with it and work on every engine: time, environment, items."""
+"""Functions that travel by reference and wrap a call on every engine: its time, its items ..."""
 
 from __future__ import annotations
 
 import os
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldwren.errors import CallTimeoutError
@@ -12,7 +13,7 @@ from fieldwren.errors import CallTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["call_each", "with_environment", "within"]
+__all__ = ["call_each", "is_file", "with_environment", "within"]
 
 
 def within(seconds: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -62,3 +63,8 @@ def with_environment(
 def call_each(function: Callable[..., Any], chunk: list[tuple[Any, ...]]) -> list[Any]:
     """The results of a function for each of many items' arguments."""
     return [function(*args) for args in chunk]
+
+
+def is_file(path: str) -> bool:
+    """Whether the machine where this runs has the file."""
+    return Path(path.removeprefix("file://")).is_file()

@@ -1,0 +1,112 @@
+"""The Lithops engine: calls that get lost end, keys do not travel, a run on its localhost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+
+import pandas as pd
+import pytest
+
+import fieldwren as fw
+from fake_archive import field, write_archive
+from fieldwren.engine.base import Capacity
+from fieldwren.engine.lithops import LithopsCalls
+from fieldwren.errors import CallTimeoutError, EngineError, LostCallError, OptionError
+
+HERE = Capacity(calls=2, per_machine=2, here=True)
+
+
+class Lithops:
+    """Stands for the executor of Lithops, with its faults."""
+
+    def __init__(self, *faults):
+        self.faults = list(faults)
+        self.waited = None
+
+    def submit(self, function, call):
+        fault = self.faults.pop(0) if self.faults else "none"
+        if fault == "invoke hangs":
+            threading.Event().wait(30)
+        answer = Future()
+        if fault == "event lost":
+            return answer  # nobody will ever set it
+        if fault == "process died":
+            answer.set_exception(RuntimeError("exited with code 9"))
+        else:
+            answer.set_result(function(call))
+        return answer
+
+    def shutdown(self, *, wait):
+        self.waited = wait
+
+
+def calls(*faults, timeout=0.2, retries=1):
+    inner = Lithops(*faults)
+    return inner, LithopsCalls(inner, capacity=HERE, timeout=timeout, patience=0.2, retries=retries)
+
+
+@pytest.mark.parametrize("fault", ["event lost", "invoke hangs", "process died"])
+def test_a_call_that_is_lost_once_is_tried_again(fault):
+    _, engine = calls(fault)
+    with engine:
+        assert engine.submit(abs, -2).result(timeout=5) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("event lost", "abs gave no answer: nothing came from Lithops within 0.4 s"),
+        ("invoke hangs", "abs gave no answer: nothing came from Lithops within 0.4 s"),
+        ("process died", "abs gave no answer: Lithops: RuntimeError: exited with code 9"),
+    ],
+)
+def test_a_call_that_stays_lost_ends(fault, words):
+    inner, engine = calls(fault, fault)
+    start = time.monotonic()
+    with engine:
+        lost = engine.submit(abs, -2)
+        assert str(lost.exception(timeout=5)) == words
+        assert isinstance(lost.exception(), LostCallError)
+        assert engine.submit(abs, -3).result(timeout=5) == 3
+    assert time.monotonic() - start < 5
+    assert inner.waited == (fault == "process died")  # Lithops would wait for lost calls
+
+
+def test_a_call_that_takes_too_long_is_not_tried_again():
+    inner, engine = calls("none", "process died")
+    with engine, pytest.raises(CallTimeoutError, match=r"longer than 0.2 s"):
+        engine.submit(time.sleep, 0.3).result(timeout=5)
+    assert inner.faults == ["process died"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": 0}, "timeout must be more than 0"),
+        ({"config": "/no/such/config"}, "there is no file /no/such/config"),
+        (
+            {"config": {"aws": {"access_key_id": "A", "secret_access_key": "TOPSECRET"}}},
+            "holds access_key_id and secret_access_key, which would travel",
+        ),
+    ],
+)
+def test_settings_that_would_harm_are_refused(options, words):
+    with pytest.raises(OptionError, match=words) as caught:
+        fw.executor("lithops", **options)
+    assert "TOPSECRET" not in str(caught.value)
+
+
+def test_a_backend_that_does_not_exist_is_told():
+    with pytest.raises(EngineError, match="Lithops cannot use its backend warp"):
+        fw.executor("lithops", config={"lithops": {"backend": "warp", "storage": "localhost"}})
+
+
+def test_a_run_on_its_localhost_gives_the_identical_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("FIELDWREN_LITHOPS_BACKEND", "localhost")
+    archive = str(write_archive(tmp_path / "a", scenes=6))
+    places = [field("north"), field("south", row=40)]
+    here = fw.observe(places, archive=archive)
+    there = fw.observe(places, archive=archive, engine="lithops", workers=1)
+    pd.testing.assert_frame_equal(there.table, here.table)
