@@ -214,7 +214,7 @@ class LambdaEmulator:
         self.functions, self.script, self.counts = {}, deque(), Counter()
         self._rates, self._random, self._bursts = {}, random.Random(0), deque()
         self._lock, self._running = threading.RLock(), 0
-        self._sandboxes = {}
+        self._sandboxes, self._creating = {}, threading.Lock()
 
     def __enter__(self):
         self.home = Path(tempfile.mkdtemp(prefix="lambda-"))
@@ -261,6 +261,10 @@ class LambdaEmulator:
     # The API
 
     def create(self, request):
+        with self._creating:
+            return self._create(request)
+
+    def _create(self, request):
         name = request["FunctionName"]
         with self._lock:
             if name in self.functions:

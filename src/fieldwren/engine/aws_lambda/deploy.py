@@ -126,7 +126,8 @@ def _code(options: LambdaOptions, package: Package) -> dict[str, Any]:
     store = client("s3", options)
     with explaining(f"upload the worker package to the bucket {options.bucket}"):
         if not _is_there(store, options.bucket, key):
-            store.upload_file(str(package.path), options.bucket, key)
+            body = package.path.read_bytes()
+            store.put_object(Bucket=options.bucket, Key=key, Body=body)
     return {"S3Bucket": options.bucket, "S3Key": key}
 
 

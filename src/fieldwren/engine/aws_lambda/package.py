@@ -88,7 +88,7 @@ def build_package(cache: Path, architecture: str) -> Package:
         )
     sources = worker_sources()
     wanted = _requirements()
-    name = _hash(json.dumps([wanted, architecture, python]), *sources, *sources.values())
+    name = _hash(_wheels_key(architecture), *sources, *sources.values())
     note = cache / f"{name}.json"
     if not note.is_file():
         cache.mkdir(parents=True, exist_ok=True)
@@ -122,12 +122,17 @@ def _requirements() -> list[str]:
     return wanted
 
 
+def _wheels_key(architecture: str) -> str:
+    """Identity of the wheels of a package."""
+    return _hash(json.dumps([_requirements(), architecture, sys.version_info[:2]]))
+
+
 def _build(
     cache: Path, architecture: str, wanted: list[str], sources: dict[str, bytes]
 ) -> dict[str, object]:
     """Zip wheels and sources; says what was made."""
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        base = cache / f"wheels-{_hash(json.dumps([wanted, architecture, sys.version_info[:2]]))}"
+        base = cache / f"wheels-{_wheels_key(architecture)}"
         if not base.is_dir():
             made = Path(scratch) / "wheels"
             _zip_wheels(made, architecture, wanted)
