@@ -1,10 +1,11 @@
 # make demo   sets everything up and runs the main job on the embedded archive, offline
 # make test   sets everything up and runs lint, types and all tests
+# make docs   sets everything up and builds the documentation: build/site/index.html
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types tests bench clean
+.PHONY: demo test lint types tests docs bench clean
 
 demo: $(VENV)/.full
 	$(BIN)/fieldwren demo --out demo
@@ -20,6 +21,9 @@ types: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/reading.py

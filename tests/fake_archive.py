@@ -30,17 +30,19 @@ def field(place_id, row=10, col=10, side=6):
     return {"type": "Feature", "id": place_id, "properties": {}, "geometry": geometry}
 
 
-def write_archive(folder, *, scenes=6, qa=None, **changes):
+def write_archive(folder, *, scenes=6, qa=None, visible=False, **changes):
     """Write scenes 16 days apart; returns the path of their item collection.
 
     Args:
         folder: where to.
         scenes: how many.
         qa: function of the scene's number that gives its quality value; clear by default.
+        visible: whether scenes have green and blue, too.
         **changes: for the item of every scene, a function (number, item).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    items = [write_scene(folder, k, (qa or (lambda _: CLEAR))(k)) for k in range(scenes)]
+    qa = qa or (lambda _: CLEAR)
+    items = [write_scene(folder, k, qa(k), visible=visible) for k in range(scenes)]
     for change in changes.values():
         for number, item in enumerate(items):
             change(number, item)
@@ -49,15 +51,18 @@ def write_archive(folder, *, scenes=6, qa=None, **changes):
     return path
 
 
-def write_scene(folder, number, quality, *, moment=None, row=33):
+def write_scene(folder, number, quality, *, moment=None, row=33, visible=False):
     moment = moment or START + timedelta(days=16 * number)
     name = f"LC08_L2SP_0440{row}_{moment:%Y%m%d}_20200901_02_T1"
     random = np.random.default_rng(number)
     arrays = {
         "red": random.integers(8_500, 9_500, (SIZE, SIZE)).astype("u2"),
         "nir08": random.integers(15_000, 20_000, (SIZE, SIZE)).astype("u2"),
-        "qa_pixel": np.full((SIZE, SIZE), quality, "u2"),
+        "qa_pixel": np.full((SIZE, SIZE), quality, "u2"),  # a number, or an array
     }
+    if visible:
+        for key, least in (("green", 9_000), ("blue", 8_200)):
+            arrays[key] = random.integers(least, least + 1_000, (SIZE, SIZE)).astype("u2")
     for key, pixels in arrays.items():
         write_cog(
             folder / f"{name}_{key}.tif",
@@ -79,7 +84,7 @@ def write_scene(folder, number, quality, *, moment=None, row=33):
         "properties": {
             "datetime": moment.isoformat(),
             "platform": "landsat-8",
-            "eo:cloud_cover": 0.0 if quality == CLEAR else 100.0,
+            "eo:cloud_cover": 100.0 * float(np.mean(np.asarray(quality) != CLEAR)),
             "view:sun_elevation": 40.0,
             "landsat:wrs_path": "044",
             "landsat:wrs_row": f"0{row}",

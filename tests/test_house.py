@@ -20,14 +20,14 @@ MODULES = sorted(
 
 # A module may import from its own row's left or from rows above it.
 LAYERS = (
-    ("errors", "progress", "files"),
+    ("errors", "progress", "files", "log"),
     ("model", "config"),
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
-    ("acquisitions", "estimate", "planner", "site", "worker", "chip"),
+    ("acquisitions", "estimate", "planner", "site", "worker", "chip", "chip_dates"),
     ("ledger", "table"),
     ("present", "cloud", "lab"),
-    ("results", "doctor"),
+    ("results", "doctor", "gallery"),
     ("pipeline",),
     ("screen", "cli", "__main__"),
 )

@@ -19,7 +19,7 @@ from typing import Any, Final, get_type_hints
 
 from fieldwren.errors import OptionError
 
-__all__ = ["ENGINE_TABLES", "Settings", "engine_options", "resolve"]
+__all__ = ["ENGINE_TABLES", "Settings", "config_path", "engine_options", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,11 @@ class Settings:
     """Rows with a smaller clear fraction of the place are ``low_coverage``."""
     dilate: float = 0.0
     """Metres by which clouds and shadows are grown."""
+    chips: int = 24
+    """Places that get pictures on their clearest dates, at most; 0: none. What reading them costs
+    is in the receipt; ``plan`` does not know it, as the dates are chosen from the rows."""
+    plots: str = "png"
+    """How the plots are written: ``png``, ``svg``, ``both`` or ``none``."""
     engine: str = "local"
     """Where tasks run: ``local``, ``dask``, ``lambda`` or ``lithops``."""
     workers: int = 0
@@ -78,6 +83,7 @@ _RANGES: Final = {
     "max_cloud": (0, 100),
     "min_clear": (0, 1),
     "dilate": (0, 1000),
+    "chips": (0, 10_000),
     "workers": (0, 10_000),
     "files": (1, 1000),
     "megabytes_in_flight": (1, 100_000),
@@ -138,6 +144,15 @@ def resolve(**given: Any) -> Settings:
                 values[name] = _convert(name, value, origin)
                 origins[name] = origin
     return Settings(**values, origins={n: origins.get(n, "default") for n in NAMES})
+
+
+def config_path() -> Path | None:
+    """The configuration file that is read, or None.
+
+    Raises:
+        OptionError: it cannot be read.
+    """
+    return _config_file()[0]
 
 
 def _config_file() -> tuple[Path | None, dict[str, Any]]:

@@ -34,6 +34,7 @@ from fieldwren.engine.stream import stream
 from fieldwren.engine.usage import Metered
 from fieldwren.errors import CloudError, OptionError, public_href
 from fieldwren.files import write_json
+from fieldwren.gallery import Gallery, make_gallery
 from fieldwren.ledger import Ledger
 from fieldwren.model import Failed, Outcome, ReadOptions, ReadTask, Recipe, Timing
 from fieldwren.pixels.indices import parse_index
@@ -42,7 +43,7 @@ from fieldwren.pixels.reduce import measured_columns
 from fieldwren.places import PlaceList, read_places
 from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
-from fieldwren.results import Results
+from fieldwren.results import PLOTS, Results
 from fieldwren.site import check_files, check_reach, engine_workers, read_options, site_of
 from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
@@ -99,17 +100,18 @@ def observe(
             words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
             progress(Event(phase="reading", note=words))
     results = Results(
-        places=planned.places,
-        rows=table,
-        receipt=_receipt(job, planned, table, spent, clock),
-        index=job.recipe.indices[0].name,
+        places=planned.places, rows=table, receipt={}, index=job.recipe.indices[0].name
     )
+    with clock("chips"):
+        gallery = _chips(job, planned, results, folder, progress=progress)
+    facts = partial(_receipt, job, planned, table, clock, gallery=gallery, spent=spent)
+    results = results.renewed(chips=gallery.chips, receipt=facts())
     if not folder:
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
-        results.save(folder, progress=progress)
-    results = replace(results, receipt=_receipt(job, planned, table, spent, clock))
+        results.save(folder, plots=job.settings.plots, progress=progress)
+    results = results.renewed(receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results
 
@@ -229,6 +231,8 @@ def _prepare(asked: _Asked, clock: _Clock, progress: Progress) -> _Job:
     """Read the places, choose the archive, find the scenes."""
     settings = asked.settings
     recipe = _recipe(settings)
+    if settings.plots not in PLOTS:
+        raise OptionError(f"--plots {settings.plots}: choose one of {', '.join(PLOTS)}")
     check_engine(settings.engine)
     known = asked.places if isinstance(asked.places, PlaceList) else read_places(asked.places)
     for problem in known.problems:
@@ -343,6 +347,21 @@ def _read(planned: Plan, ledger: Ledger, settings: Settings, progress: Progress)
     return _Spent(timing=timing, engine=facts)
 
 
+def _chips(
+    job: _Job, planned: Plan, results: Results, folder: Path | None, *, progress: Progress
+) -> Gallery:
+    """Pictures of the places on their clearest dates."""
+    return make_gallery(
+        planned,
+        results.analysis.observations,
+        results.analysis.seasons,
+        most=job.settings.chips,
+        options=_read_options(job.settings),
+        folder=folder,
+        progress=progress,
+    )
+
+
 def _outcomes(task: ReadTask, future: Future[tuple[Outcome, ...]]) -> Sequence[Outcome]:
     """The outcomes of a task; a task that was lost with its worker costs its own rows only.
 
@@ -398,7 +417,13 @@ def describe(planned: Plan) -> dict[str, Any]:
 
 
 def _receipt(
-    job: _Job, planned: Plan, table: pa.Table, spent: _Spent, clock: _Clock
+    job: _Job,
+    planned: Plan,
+    table: pa.Table,
+    clock: _Clock,
+    *,
+    gallery: Gallery,
+    spent: _Spent,
 ) -> dict[str, Any]:
     """The facts of a run: from where, how, at what cost, with what outcome."""
     source = job.found.source
@@ -417,7 +442,8 @@ def _receipt(
         "scenes": len(planned.scenes),
         "problems": list(job.found.problems),
         "rows_by_status": dict(Counter(table["status"].to_pylist()).most_common()),
-        "cost": asdict(spent.timing),
+        "cost": asdict(spent.timing + gallery.timing),
+        "chips": gallery.receipt(),
         **({"engine": dict(spent.engine)} if spent.engine else {}),
         "seconds": clock.seconds,
         "peak_memory_mb": round(_peak_memory() / 2**20, 1),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 from pyarrow.parquet import write_table
 
 from fieldwren.errors import MissingExtraError, PlaceError
@@ -16,20 +18,24 @@ from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.ledger import RETRIED
 from fieldwren.present.plots import save_plot
 from fieldwren.progress import Event, Progress, ignore
-from fieldwren.season.smooth import smooth_places
+from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import folium
-    import pyarrow as pa
     import xarray as xr
     from matplotlib.figure import Figure
 
     from fieldwren.model import Place
+    from fieldwren.present.chip_picture import ChipPicture
 
-__all__ = ["Results"]
+__all__ = ["PLOTS", "Results"]
 
+PLOTS: Final = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
+"""Endings of the files of plots, by setting."""
+
+_COMPUTED: Final = ("table", "analysis", "_where")
 _MOST_PLOTS: Final = 500
 """Beyond it a folder of plots is not looked at any more; ``Results.plot`` draws any of them."""
 
@@ -46,6 +52,12 @@ class Results:
     """Archive, arguments, versions, requests, bytes, seconds, rows by status."""
     index: str = "ndvi"
     """The index that plots and maps show."""
+    options: SeasonOptions = field(default_factory=SeasonOptions)
+    """How rows become curves and seasons."""
+    chips: Mapping[str, tuple[ChipPicture, ...]] = field(
+        default_factory=dict[str, tuple["ChipPicture", ...]]
+    )
+    """Pictures by place id, each place's by time; only the first places of a run have them."""
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
@@ -55,6 +67,18 @@ class Results:
     def table(self) -> pd.DataFrame:
         """One row per place and scene; the columns of ``model.Observation``."""
         return self.rows.to_pandas()
+
+    def renewed(
+        self,
+        *,
+        receipt: Mapping[str, Any],
+        chips: Mapping[str, tuple[ChipPicture, ...]] | None = None,
+    ) -> Results:
+        """These results with other facts; what was computed from the rows is kept."""
+        other = replace(self, receipt=receipt, chips=self.chips if chips is None else chips)
+        kept = {name: self.__dict__[name] for name in _COMPUTED if name in self.__dict__}
+        other.__dict__.update(kept)
+        return other
 
     def to_arrow(self) -> pa.Table:
         """The table in Arrow; missing values are null."""
@@ -79,13 +103,23 @@ class Results:
         return cube.reindex(place_id=[p.id for p in self.places])
 
     @cached_property
+    def analysis(self) -> Analysis:
+        """What the rows say: curves, seasons, anomalies, adequacy, notes."""
+        places = [p.id for p in self.places]
+        return analyse(self.table, self.index, self.options, places=places)
+
+    @property
     def smooth(self) -> pd.DataFrame:
-        """The smooth curve of every place: place_id, date, and the index's value."""
-        return smooth_places(self.table, self.index)
+        """The smooth curve of every place, a row per day: place_id, date, smooth, low, high, gap.
+
+        ``low`` and ``high`` are the edges of the 95 % band of the curve; ``gap`` says that no clear
+        observation is near. All three numbers are null deep in a gap of about a year.
+        """
+        return self.analysis.series
 
     def series(self, place: str | Place) -> pd.DataFrame:
-        """The smooth curve of one place: date and the index's value, a row per day."""
-        chosen = self.smooth[self.smooth["place_id"] == self._id(place)]
+        """The smooth curve of one place: date, smooth, low, high and gap, a row per day."""
+        chosen = self._of("series", self._id(place))
         return chosen.drop(columns="place_id").reset_index(drop=True)
 
     @property
@@ -115,41 +149,56 @@ class Results:
         from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
 
         chosen = self._place(place)
-        rows = self.table[self.table["place_id"] == chosen.id]
-        return plot_place(rows, chosen, self.series(chosen), index=self.index, facts=self.receipt)
+        return plot_place(
+            self._of("observations", chosen.id),
+            chosen,
+            self._of("series", chosen.id),
+            index=self.index,
+            facts=self.receipt,
+            seasons=self._of("seasons", chosen.id),
+            notes=self.analysis.notes.get(chosen.id, ()),
+        )
 
     def map(self) -> folium.Map:
-        """The places on a map, coloured by their mean index.
+        """The places on a map, coloured by their latest anomaly or, without any, by their mean.
 
         Raises:
             MissingExtraError: folium is not installed.
         """
         from fieldwren.present.maps import map_places  # noqa: PLC0415 - folium is heavy
 
-        return map_places(
-            self.table, self.places, self.smooth, index=self.index, facts=self.receipt
-        )
+        return map_places(self.places, self.analysis, index=self.index, facts=self.receipt)
 
     def report(self, path: str | Path) -> Path:
         """Write everything as one self-contained HTML file."""
         from fieldwren.present.report import write_report  # noqa: PLC0415 - only where used
 
         return write_report(
-            path, self.table, self.places, self.smooth, index=self.index, facts=self.receipt
+            path,
+            places=self.places,
+            analysis=self.analysis,
+            index=self.index,
+            facts=self.receipt,
+            chips=self.chips,
         )
 
-    def save(self, folder: str | Path, *, progress: Progress = ignore) -> None:
+    def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
         """Write table, series, plots, map, report and receipt into a folder.
 
         Each file is replaced whole. What needs an extra that is not installed is left out, and
         said.
+
+        Args:
+            folder: is made where it is not there.
+            plots: a key of PLOTS.
+            progress: is told how far the work has come.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
         replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
-        replace_file(folder / "series.csv", lambda p: _write_csv(self.smooth, p, dates="%Y-%m-%d"))
-        for draw in (_save_plots, _save_map):
+        self._save_tables(folder)
+        for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
             try:
                 draw(self, folder, progress)
             except MissingExtraError as error:
@@ -157,6 +206,16 @@ class Results:
         progress(Event(phase="report"))
         replace_file(folder / "report.html", self.report)
         write_json(folder / "receipt.json", self.receipt)
+
+    def _save_tables(self, folder: Path) -> None:
+        """Write what the rows say; the curves may be long, and are written by Arrow."""
+        series = pa.Table.from_pandas(self.smooth, preserve_index=False)
+        replace_file(folder / "series.parquet", lambda p: write_table(series, p))
+        rounded = self.smooth.round({"smooth": 5, "low": 5, "high": 5})
+        text = pa.Table.from_pandas(rounded, preserve_index=False)
+        text = text.set_column(1, "date", text["date"].cast(pa.date32()))
+        style = csv.WriteOptions(quoting_style="needed")
+        replace_file(folder / "series.csv", lambda p: csv.write_csv(text, p, style))
 
     def _repr_html_(self) -> str:
         """A line of facts and a table per place, for notebooks."""
@@ -170,6 +229,16 @@ class Results:
         table = self.summary().to_html(float_format="{:.3f}".format, na_rep="", escape=True)
         return f"<p>{line}</p>{table}"
 
+    def _of(self, table: str, place_id: str) -> pd.DataFrame:
+        """The rows of one place in a table of the analysis."""
+        return getattr(self.analysis, table).take(self._where[table].get(place_id, ()))
+
+    @cached_property
+    def _where(self) -> dict[str, Mapping[Any, Any]]:
+        """Positions of the rows of each place, by table of the analysis."""
+        tables = ("observations", "series", "seasons")
+        return {t: getattr(self.analysis, t).groupby("place_id").indices for t in tables}
+
     def _id(self, place: str | Place) -> str:
         return self._place(place).id
 
@@ -181,16 +250,20 @@ class Results:
         raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
 
 
-def _save_plots(results: Results, folder: Path, progress: Progress) -> None:
+def _save_plots(
+    results: Results, folder: Path, progress: Progress, *, endings: Sequence[str]
+) -> None:
+    if not endings:
+        return
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     chosen = results.places[:_MOST_PLOTS]
     for number, place in enumerate(chosen):
         progress(Event(phase="plots", done=number, total=len(chosen)))
-        replace_file(
-            plots / f"{file_name(place.id)}.png",
-            lambda p, place=place: save_plot(results.plot(place), p),
-        )
+        figure = results.plot(place)
+        for ending in endings:
+            path = plots / f"{file_name(place.id)}.{ending}"
+            replace_file(path, partial(save_plot, figure))
     if len(results.places) > len(chosen):
         note = (
             f"plots of the first {len(chosen)} of {len(results.places)} places; the report has all"

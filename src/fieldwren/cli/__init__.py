@@ -15,28 +15,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fieldwren import __version__
-from fieldwren.cli import doctor, lab, observe
+from fieldwren.cli import cloud, doctor, lab, observe, setup
 from fieldwren.errors import FieldwrenError
+from fieldwren.log import follow_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130
-_COMMANDS: Final = (observe, doctor, lab)
+_COMMANDS: Final = (observe, setup, cloud, lab, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args([_shielded(a) for a in given])
+    options = parser().parse_args([_shielded(a) for a in given])
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # our own messages say it once
     from fieldwren.screen import Screen  # noqa: PLC0415 - rich is slow to import
 
     with Screen(quiet=options.quiet) as screen:
         try:
+            follow_environment("WARNING")
             return options.command(options, screen)
         except FieldwrenError as error:
             message, status = str(error), _UNUSABLE
@@ -56,14 +58,15 @@ def _shielded(argument: str) -> str:
     return f" {argument}" if re.match(r"-[\d.]+,", argument) else argument
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each command is a parser of its own within it."""
+    whole = argparse.ArgumentParser(
         prog="fieldwren",
         allow_abbrev=False,
         description="Places in, a vegetation-index time series you can trust out.",
     )
-    parser.add_argument("--version", action="version", version=f"fieldwren {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    whole.add_argument("--version", action="version", version=f"fieldwren {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_commands(partial(commands.add_parser, allow_abbrev=False))
-    return parser
+    return whole

@@ -57,10 +57,11 @@ def job_options() -> argparse.ArgumentParser:
     )
     add_settings(job, "--sensor", "--archive", "--mask", "--engine", metavar="NAME")
     add_settings(job, "--collection", "--index", metavar="NAME", nargs="+", action="extend")
+    add_settings(job, "--plots", metavar="KIND")
     add_settings(job, "--max-cloud", metavar="PCT", type=float)
     add_settings(job, "--min-clear", metavar="FRACTION", type=float)
     add_settings(job, "--dilate", metavar="METRES", type=float)
-    add_settings(job, "--workers", metavar="N", type=int)
+    add_settings(job, "--workers", "--chips", metavar="N", type=int)
     return job
 
 
@@ -75,6 +76,8 @@ _HELP: Final = {
     "--min-clear": "below this clear fraction of a place a row is low_coverage (0.5)",
     "--dilate": "grow clouds and shadows by so many metres (0)",
     "--workers": "tasks at the same time (one per core, or what the engine has)",
+    "--plots": "png (default), svg, both or none",
+    "--chips": "pictures of so many places on their clearest dates (24; 0: none)",
 }
 _SETTINGS: Final = tuple(name.strip("-").replace("-", "_") for name in _HELP)
 

@@ -1,4 +1,6 @@
-"""The map: all places over satellite images or OpenStreetMap, coloured by their mean index.
+"""The map: all places over satellite images or OpenStreetMap, coloured by their latest anomaly.
+
+Where no place has an anomaly yet, for want of years to compare with, the colour is the mean index.
 
 The page loads Leaflet and its tiles from the network when it is opened; the data are within it.
 """
@@ -14,16 +16,17 @@ from markupsafe import escape
 from fieldwren.errors import MissingExtraError
 from fieldwren.present import style, svg
 from fieldwren.present.facts import Facts
-from fieldwren.present.summary import no_value, summarise
+from fieldwren.present.findings import LatestAnomaly, latest_anomalies, signed
+from fieldwren.present.summary import Summary, no_value, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import folium
-    import pandas as pd
     from shapely.geometry.base import BaseGeometry
 
     from fieldwren.model import Place
+    from fieldwren.season.analysis import Analysis
 
 __all__ = ["map_places"]
 
@@ -35,20 +38,19 @@ _PRECISION: Final = 1e-5  # degrees, about a metre, to which outlines are simpli
 
 
 def map_places(
-    observations: pd.DataFrame,
     places: Sequence[Place],
-    series: pd.DataFrame | None = None,
+    analysis: Analysis,
     *,
     index: str,
     facts: Mapping[str, Any] | None = None,
 ) -> folium.Map:
-    """Draw the map; its ``save`` writes an HTML file.
+    """Draw the map; its ``save`` writes an HTML file, and notebooks show it.
+
+    A click on a place shows its curve and its latest figures.
 
     Args:
-        observations: the rows of all places, with the columns of
-            :class:`fieldwren.model.Observation`.
         places: at least one.
-        series: columns place_id, date and value: the smooth curves, shown where a place is clicked.
+        analysis: the rows of all places and what follows from them.
         index: the column to show, such as "ndvi".
         facts: the receipt of the run, see :class:`fieldwren.present.facts.Facts`.
 
@@ -60,8 +62,10 @@ def map_places(
     except ImportError as error:
         raise MissingExtraError("the map", "pictures") from error
 
-    scale = style.value_range(index, observations[index][observations["status"] == "ok"])
-    properties = _properties(places, observations, series, index=index, scale=scale)
+    rows = analysis.observations
+    scale = style.value_range(index, rows[index][rows["status"] == "ok"])
+    latest = latest_anomalies(analysis.anomalies)
+    properties = _properties(places, analysis, latest, index=index, scale=scale)
     page = folium.Map(tiles=None, control_scale=True)
     # Leaflet alone; jQuery, Bootstrap and icon fonts are not used.
     page.default_js = [link for link in page.default_js if link[0] == "leaflet"]
@@ -79,7 +83,8 @@ def map_places(
     left, low, right, high = shapely.total_bounds(np.asarray(outlines))
     page.fit_bounds([[low, left], [high, right]], padding=(40, 40), max_zoom=15)
     root: Any = page.get_root()
-    root.html.add_child(folium.Element(_legend(index, scale, Facts.of(facts or {})) + _OFFLINE))
+    legend = _legend(index, scale, Facts.of(facts or {}), by_anomaly=bool(latest))
+    root.html.add_child(folium.Element(legend + _OFFLINE))
     return page
 
 
@@ -98,7 +103,8 @@ def _layer(
         name=name,
         marker=folium.CircleMarker(radius=5, fill=True),
         tooltip=folium.GeoJsonTooltip(
-            ["name", "clear", "mean", "latest"], ["", "Clear", "Mean", "Latest"]
+            ["name", "clear", "mean", "latest", "anomaly"],
+            ["", "Clear", "Mean", "Latest", "Anomaly"],
         ),
         popup=folium.GeoJsonPopup(["html"], labels=False, max_width=340),
     )
@@ -106,43 +112,62 @@ def _layer(
 
 def _properties(
     places: Sequence[Place],
-    observations: pd.DataFrame,
-    series: pd.DataFrame | None,
+    analysis: Analysis,
+    anomalies: Mapping[str, LatestAnomaly],
     *,
     index: str,
     scale: style.Scale,
 ) -> list[dict[str, Any]]:
     """What the map says of each place. Leaflet takes text for HTML, hence the escapes."""
+    observations = analysis.observations
     tables = dict(iter(observations.groupby("place_id", sort=False)))
-    curves = {} if series is None else dict(iter(series.groupby("place_id", sort=False)))
+    curves = dict(iter(analysis.series.groupby("place_id", sort=False)))
     rows: list[dict[str, Any]] = []
     for place in places:
         summary = summarise(tables.get(place.id, observations.iloc[:0]), index)
+        anomaly = anomalies.get(place.id)
+        colour = scale.colour(summary.mean)
+        if anomalies:
+            colour = style.ANOMALIES.colour(anomaly.z if anomaly else None)
+        facts = {
+            "clear": f"{summary.clear:,} of {summary.passes:,} passes",
+            "mean": "none" if summary.mean is None else f"{index.upper()} {summary.mean:.3f}",
+            "latest": "none",
+            "anomaly": "none" if anomaly is None else f"{signed(anomaly.z, 1)} on {anomaly.date}",
+        }
+        if summary.last is not None:
+            facts["latest"] = f"{summary.latest:.3f} on {summary.last:%Y-%m-%d}"
         name = str(escape(style.clean_name(place.name)))
-        mean, latest, words = "none", "none", no_value(summary)
-        if summary.mean is not None and summary.last is not None:
-            mean = f"{index.upper()} {summary.mean:.3f}"
-            latest = f"{summary.latest:.3f} on {summary.last:%Y-%m-%d}"
-            words = f"mean {mean}, latest {latest}"
-        clear = f"{summary.clear} of {summary.scenes} scenes"
         spark = svg.sparkline(curves.get(place.id), scale)
-        curve = f'<div style="width:280px;stroke:{style.CURVE};fill:none">{spark}</div>'
-        rows.append(
-            {
-                "name": name,
-                "clear": clear,
-                "mean": mean,
-                "latest": latest,
-                "html": f"<b>{name}</b><br>{clear} clear<br>{words}{curve if spark else ''}",
-                "style": {
-                    "color": style.INK,
-                    "weight": 1.5,
-                    "fillColor": scale.colour(summary.mean),
-                    "fillOpacity": 0.75,
-                },
-            }
-        )
+        html = _popup(name, summary, anomaly, facts, spark, index=index)
+        look = {"color": style.INK, "weight": 1.5, "fillColor": colour, "fillOpacity": 0.85}
+        rows.append({"name": name, **facts, "html": html, "style": look})
     return rows
+
+
+def _popup(
+    name: str,
+    summary: Summary,
+    anomaly: LatestAnomaly | None,
+    facts: Mapping[str, str],
+    spark: str,
+    *,
+    index: str,
+) -> str:
+    """The figures of a place with its curve, as HTML."""
+    if summary.clear:
+        lines = [f"latest {index.upper()} {facts['latest']}, mean {summary.mean:.3f}"]
+    else:
+        lines = [no_value(summary)]
+    lines.append(f"{facts['clear']} clear")
+    if anomaly is not None:
+        lines.append(
+            f"anomaly {signed(anomaly.z, 1)}: {signed(anomaly.value, 3)} in the ten days from "
+            f"{anomaly.date}, where {signed(anomaly.expected, 3)} is usual"
+        )
+    look = f"width:280px;margin-top:6px;stroke:{style.CURVE};stroke-width:1.5;fill:none"
+    curve = f'<div style="{look}">{spark}</div>' if spark else ""
+    return f"<b>{name}</b><br>{'<br>'.join(lines)}{curve}"
 
 
 def _simple(geometry: BaseGeometry) -> BaseGeometry:
@@ -160,19 +185,28 @@ _OFFLINE: Final = (
 """Shown in place of a blank page."""
 
 
-def _legend(index: str, scale: style.Scale, facts: Facts) -> str:
-    stops = ", ".join(f"{colour} {at:.0%}" for at, colour in style.STOPS)
+def _legend(index: str, scale: style.Scale, facts: Facts, *, by_anomaly: bool) -> str:
+    shown = style.ANOMALIES if by_anomaly else scale
+    words, absent = f"Mean {escape(index.upper())}", "no clear date"
+    if by_anomaly:
+        words, absent = f"Latest anomaly of {escape(index.upper())}", "not known"
+        look = "font-size:11px;line-height:1.3;margin:2px 0 5px"
+        words += (
+            f"<div style='{look}'>standard deviations from the usual for the time of year</div>"
+        )
+    stops = ", ".join(f"{colour} {at:.0%}" for at, colour in shown.stops)
+    ends = [signed(value, 2).rstrip("0").rstrip(".") for value in (shown.low, shown.high)]
     # The text becomes a template; a brace would start an expression.
     source = str(escape(style.clean_name(facts.archive))).replace("{", "&#123;")
     warning = "<b style='color:#8a3b00'>Simulated data</b><br>" if facts.simulated else ""
     return (
         "<div style='position:fixed;left:12px;bottom:76px;z-index:900;padding:8px 12px;"
         "border-radius:6px;box-shadow:0 1px 5px #0006;background:#fff;color:#1f2933;"
-        "font:13px/1.5 sans-serif'>"
-        f"{warning}Mean {escape(index.upper())}<br>"
-        f"<div style='width:180px;height:12px;background:linear-gradient(90deg, {stops})'></div>"
-        f"<div style='display:flex;justify-content:space-between'><span>{scale.low:.2g}</span>"
-        f"<span>{scale.high:.2g}</span></div>"
-        f"<span style='color:{style.ABSENT}'>&#9632;</span> no clear date"
+        "font:13px/1.5 sans-serif;max-width:200px'>"
+        f"{warning}{words}"
+        f"<div style='height:12px;background:linear-gradient(90deg, {stops})'></div>"
+        f"<div style='display:flex;justify-content:space-between'><span>{ends[0]}</span>"
+        f"<span>{ends[1]}</span></div>"
+        f"<span style='color:{style.ABSENT}'>&#9632;</span> {absent}"
         f"{'<br>archive: ' + source if source else ''}</div>"
     )

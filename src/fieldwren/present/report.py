@@ -1,98 +1,165 @@
 """The report: one HTML file that opens from disk without a network, prints, and can be sent.
 
-It holds an overview of all places, a section with plot and table for each of the first of them, and
-how the numbers were made. The page is ``report.html.j2``; every name in it is escaped.
+The overview and what is said of each place are written here, and are read without a script too;
+series, calendar, tables and pictures of a place are drawn by ``report.js`` when it is opened, from
+the JSON of :mod:`fieldwren.present.report_data`. The page is ``report.html.j2``, its looks
+``report.css``; every text from outside is escaped, and the page's own policy keeps it from loading
+or running anything that is not written here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
-import pandas as pd
+from markupsafe import Markup
 
 from fieldwren import __version__
 from fieldwren.model import STATUSES
 from fieldwren.present import style, svg
 from fieldwren.present.facts import Facts
+from fieldwren.present.findings import (
+    FAR,
+    LatestAnomaly,
+    counted,
+    latest_anomalies,
+    signed,
+    stand_outs,
+)
+from fieldwren.present.report_data import DATA_BYTES, PlaceData, encode, fit_pictures, picture_data
 from fieldwren.present.summary import Summary, no_value, summarise
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
-    from markupsafe import Markup
-    from pandas.io.formats.style import Styler
+    import pandas as pd
 
     from fieldwren.model import Place
+    from fieldwren.present.chip_picture import ChipPicture
+    from fieldwren.season.analysis import Analysis
 
-__all__ = ["FULL_SECTIONS", "style_table", "write_report"]
+__all__ = ["write_report"]
 
-FULL_SECTIONS: Final = 50
-"""So many places have a section of their own; the others stand in the overview only, so that the
-file stays small enough to open and send."""
-
-
-class _Row(NamedTuple):
-    """An observation as the page shows it."""
-
-    time: datetime
-    status: str
-    reason: str | None
-    value: float | None
-    cloud: float | None
-    clear: float | None
-    scene: str
-    colour: str
-    ink: str
+_SHADES: Final = 24  # classes of colours: a policy without inline styles has no colour per cell
+_SCORES: Final = 13  # likewise of standard scores
+_OPEN: Final = 8  # so many places are open from the beginning; of more, each when it is chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """A place in the overview, and its section where it has one."""
+    """What the page says of one place."""
 
     place: Place
     name: str
-    summary: Summary
-    colour: str
+    properties: Sequence[tuple[str, str]]
     anchor: str
+    summary: Summary
+    latest: LatestAnomaly | None
+    notes: Sequence[str]
+    tags: str
+    find: str
     spark: Markup
-    note: str
-    drawing: Markup | None = None
-    outline: Markup | None = None
-    rows: Sequence[_Row] = ()
+    outline: Markup
+    sources: Sequence[str]
+    data: Markup
 
 
 def write_report(
     path: str | os.PathLike[str],
-    observations: pd.DataFrame,
-    places: Sequence[Place],
-    series: pd.DataFrame | None = None,
     *,
+    places: Sequence[Place],
+    analysis: Analysis,
     index: str,
     facts: Mapping[str, Any] | None = None,
+    chips: Mapping[str, Sequence[ChipPicture]] | None = None,
 ) -> Path:
     """Write the report of a run as one self-contained HTML file.
 
     Args:
         path: the file to write.
-        observations: the rows of all places, with the columns of
-            :class:`fieldwren.model.Observation`.
         places: in the order in which they are shown; at least one.
-        series: columns place_id, date and value: the smooth curves.
+        analysis: the rows of all places and what follows from them.
         index: the column to show, such as "ndvi".
         facts: the receipt of the run, see :class:`fieldwren.present.facts.Facts`.
+        chips: pictures by place id, in the order in which they matter.
 
     Returns:
         The path of the file.
     """
-    scale = style.value_range(index, observations[index][observations["status"] == "ok"])
-    entries = list(_entries(observations, places, series, index=index, scale=scale))
-    counts = observations["status"].value_counts()
+    rows = analysis.observations
+    scale = style.value_range(index, rows[index][rows["status"] == "ok"])
+    digits = _digits(scale)
+    data = PlaceData(analysis, index, digits)
+    entries = list(_entries(places, analysis, data, index=index, scale=scale))
+    pictures, left_out = fit_pictures(chips or {}, DATA_BYTES - sum(len(e.data) for e in entries))
+    css = _text("report.css") + _colour_rules(scale)
+    mark = "document.documentElement.className='js'"  # before the first sight of the page
+    script = "".join(_text(f"report{part}.js") for part in ("_tools", "_series", "_place", ""))
+    counts = rows["status"].value_counts()
+    page = (
+        _environment(scale)
+        .get_template("report.html.j2")
+        .render(
+            facts=Facts.of(facts or {}),
+            index=index.upper(),
+            version=__version__,
+            entries=entries,
+            findings=stand_outs(
+                [e.summary for e in entries], [e.latest for e in entries], index, max(digits - 1, 0)
+            ),
+            filters=_filters(entries),
+            overview=_map(entries, scale, index, digits),
+            by_anomaly=any(e.latest for e in entries),
+            scale=scale,
+            digits=digits,
+            pictures={p: _json([picture_data(one) for one in own]) for p, own in pictures.items()},
+            left_out=left_out,
+            passes=sum(e.summary.passes for e in entries),
+            clear=sum(e.summary.clear for e in entries),
+            statuses=[(s, int(counts[s]), m) for s, m in STATUSES.items() if s in counts],
+            css=Markup(css),  # noqa: S704 - written here
+            mark=Markup(mark),  # noqa: S704 - likewise
+            script=Markup(script),  # noqa: S704 - likewise
+            policy=_policy(styles=[css], scripts=[mark, script]),
+            shared=_json({**_shared(index, scale, digits), "texts": data.texts.all()}),
+        )
+    )
+    path = Path(path)
+    path.write_text(page, "utf-8", errors="replace", newline="\n")
+    return path
+
+
+def _text(name: str) -> str:
+    return files("fieldwren.present").joinpath(name).read_text("utf-8")
+
+
+def _json(value: object) -> Markup:
+    return Markup(encode(value))  # noqa: S704 - encode leaves no "<"
+
+
+def _policy(*, styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """The page's Content-Security-Policy: only these styles and scripts, nothing from a network."""
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hashes(styles)}; script-src {_hashes(scripts)}"
+    )
+
+
+def _hashes(texts: Sequence[str]) -> str:
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+
+
+def _environment(scale: style.Scale) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fieldwren.present", "."),
         autoescape=True,
@@ -100,94 +167,168 @@ def write_report(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"day": _day, "number": _number, "size": _size, "duration": _duration}
-    page = environment.get_template("report.html.j2").render(
-        facts=Facts.of(facts or {}),
-        index=index.upper(),
-        version=__version__,
-        entries=entries,
-        sections=[entry for entry in entries if entry.anchor],
-        scale=scale,
-        style=style,
-        overview=svg.overview(places, [e.colour for e in entries], [e.anchor for e in entries]),
-        scenes=sum(entry.summary.scenes for entry in entries),
-        clear=sum(entry.summary.clear for entry in entries),
-        statuses=[(s, int(counts[s]), m) for s, m in STATUSES.items() if s in counts],
-    )
-    path = Path(path)
-    path.write_text(page, "utf-8")
-    return path
+    environment.filters |= {
+        "day": _day,
+        "number": _number,
+        "size": _size,
+        "duration": _duration,
+        "shade": partial(_bin, "v", scale, _SHADES),
+        "score": partial(_bin, "z", style.ANOMALIES, _SCORES),
+        "clean": style.clean_name,
+    }
+    return environment
 
 
 def _entries(
-    observations: pd.DataFrame,
     places: Sequence[Place],
-    series: pd.DataFrame | None,
+    analysis: Analysis,
+    data: PlaceData,
     *,
     index: str,
     scale: style.Scale,
 ) -> Iterable[_Entry]:
-    tables = dict(iter(observations.groupby("place_id", sort=False)))
-    curves = {} if series is None else dict(iter(series.groupby("place_id", sort=False)))
+    rows, sources = analysis.observations, _sources(analysis.observations)
+    tables = dict(iter(rows.groupby("place_id")))
+    curves = dict(iter(analysis.series.groupby("place_id")))
+    latest = latest_anomalies(analysis.anomalies)
     for number, place in enumerate(places):
-        rows = tables.get(place.id, observations.iloc[:0])
-        curve = curves.get(place.id)
-        summary = summarise(rows, index)
-        name = style.clean_name(place.name)
-        entry = partial(
-            _Entry,
+        summary = summarise(tables.get(place.id, rows.iloc[:0]), index)
+        notes = [*([] if summary.clear else [no_value(summary)]), *analysis.notes.get(place.id, ())]
+        yield _Entry(
             place=place,
-            name=name,
-            summary=summary,
-            colour=scale.colour(summary.mean),
-            spark=svg.sparkline(curve, scale),
-            note="" if summary.clear else no_value(summary),
-        )
-        if number >= FULL_SECTIONS:
-            yield entry(anchor="")
-            continue
-        label = f"{index.upper()} of {name}: {summary.clear} clear of {summary.scenes} scenes"
-        yield entry(
+            name=style.clean_name(place.name) or style.clean_name(place.id),
+            properties=_properties(place),
             anchor=f"place-{number + 1}",
-            drawing=svg.plot(rows, curve, index=index, label=label) if summary.scenes else None,
+            summary=summary,
+            latest=latest.get(place.id),
+            notes=notes,
+            tags=" ".join(_tags(summary, latest.get(place.id), notes)),
+            find=_find(place),
+            spark=svg.sparkline(curves.get(place.id), scale),
             outline=svg.outline(place, scale.colour(summary.mean)),
-            rows=_table(rows, index, scale),
+            sources=sources.get(place.id, ()),
+            data=_json(data.of(place.id)),
         )
 
 
-def _table(rows: pd.DataFrame, index: str, scale: style.Scale) -> list[_Row]:
-    """The observations of a place, newest first."""
-    columns = ["datetime", "status", "reason", index, "scene_cloud_cover", "clear_fraction"]
-    table = rows[[*columns, "scene_id"]].sort_values("datetime", ascending=False)
-    # Whatever a column's type has for a missing value becomes None.
-    table = table.astype(object).where(table.notna(), None)
-    colours = [(scale.colour(value), scale.ink(value)) for value in table[index]]
-    records = table.itertuples(index=False, name=None)
-    return [_Row._make(r + c) for r, c in zip(records, colours, strict=True)]
+def _properties(place: Place) -> list[tuple[str, str]]:
+    """What the input said of a place beside its name and id."""
+    known = {place.name, place.id, "None", "nan", ""}
+    said = ((str(name), str(value)) for name, value in place.properties.items())
+    return [(name, value) for name, value in said if value not in known]
 
 
-def style_table(table: pd.DataFrame, *, index: str) -> Styler:
-    """A table of observations with colours, for notebooks.
+def _find(place: Place) -> str:
+    """What the search box looks through."""
+    words = (f"{name}: {value}" for name, value in _properties(place))
+    return style.clean_name(" ".join((place.name, place.id, *words)), 2000).lower()
 
-    Args:
-        table: some or all columns of :class:`fieldwren.model.Observation`.
-        index: the columns of this index, its statistics included, get the colours of the plots.
 
-    Returns:
-        A Styler; its text is escaped.
-    """
-    stems = (index, *(f"{index}_{s}" for s in ("median", "min", "max", "p10", "p90", "interior")))
-    columns: list[Any] = [column for column in stems if column in table]
-    values = table[columns].to_numpy(float).ravel()
-    scale = style.value_range(index, values)
+def _sources(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Where the rows of each place come from, a sentence for each kind of scene."""
+    keys = ["place_id", "platform", "collection", "version"]
+    counts = rows.groupby(keys, dropna=False).size().reset_index(name="n")
+    said: dict[str, list[str]] = {}
+    for place, platform, collection, version, n in counts.itertuples(index=False, name=None):
+        text = f"{counted(n, 'scene')} of {platform} ({collection}), by fieldwren {version}"
+        said.setdefault(place, []).append(text)
+    return said
 
-    def paint(value: Any) -> str:
-        if pd.isna(value):
-            return ""
-        return f"background-color: {scale.colour(value)}; color: {scale.ink(value)}"
 
-    shown = table.style.format(escape="html", precision=3, na_rep="")
-    return shown.map(paint, subset=columns)
+_FILTERS: Final = {
+    "below": "Below the usual (anomaly below \u22121)",
+    "usual": "As usual (\u22121 to 1)",
+    "above": "Above the usual (anomaly above 1)",
+    "unknown": "No anomaly known",
+    "blind": "No clear date",
+    "noted": "With a remark",
+}
+
+
+def _tags(summary: Summary, latest: LatestAnomaly | None, notes: Sequence[str]) -> Iterable[str]:
+    """Which filters a place passes."""
+    if latest is None:
+        yield "unknown"
+    else:
+        yield "below" if latest.z < -FAR else "above" if latest.z > FAR else "usual"
+    if not summary.clear:
+        yield "blind"
+    if notes:
+        yield "noted"
+
+
+def _filters(entries: Sequence[_Entry]) -> list[tuple[str, str, int]]:
+    """Key, words and number of places of each filter that leaves some, but not all."""
+    counts = {key: sum(key in e.tags.split() for e in entries) for key in _FILTERS}
+    return [(k, _FILTERS[k], n) for k, n in counts.items() if 0 < n < len(entries)]
+
+
+def _map(entries: Sequence[_Entry], scale: style.Scale, index: str, digits: int) -> Markup:
+    """The places coloured by their latest anomaly; where none has one, by their mean."""
+    colours = [scale.colour(e.summary.mean) for e in entries]
+    if any(e.latest for e in entries):
+        colours = [style.ANOMALIES.colour(e.latest.z if e.latest else None) for e in entries]
+    return svg.overview(
+        [e.place for e in entries],
+        colours,
+        [e.anchor for e in entries],
+        [_words(e, index, digits) for e in entries],
+    )
+
+
+def _words(entry: _Entry, index: str, digits: int) -> str:
+    """What the map says of a place, a line each."""
+    lines = [entry.name]
+    if entry.summary.latest is not None:
+        value = _number(entry.summary.latest, digits)
+        lines.append(f"{index.upper()} {value} on {_day(entry.summary.last)}")
+    if entry.latest is not None:
+        lines.append(
+            f"anomaly {signed(entry.latest.z, 1)} in the ten days from {entry.latest.date}"
+        )
+    return "\n".join([*lines, f"{entry.summary.clear} clear of {entry.summary.passes} passes"])
+
+
+def _bin(letter: str, scale: style.Scale, bins: int, value: float) -> str:
+    """The class of the colour of a value."""
+    share = (value - scale.low) / (scale.high - scale.low)
+    return f"{letter}{min(max(int(share * bins), 0), bins - 1)}"
+
+
+def _colour_rules(scale: style.Scale) -> str:
+    """The rules of the style sheet that follow from the palette."""
+    rules: list[str] = []
+    for letter, shown, bins in (("v", scale, _SHADES), ("z", style.ANOMALIES, _SCORES)):
+        for k in range(bins):
+            value = shown.low + (k + 0.5) / bins * (shown.high - shown.low)
+            colour, ink = shown.colour(value), shown.ink(value)
+            rules.append(f".{letter}{k}{{background:{colour};color:{ink};fill:{colour}}}")
+        stops = ",".join(f"{colour} {at:.1%}" for at, colour in shown.stops)
+        rules.append(f".ramp-{letter}{{background:linear-gradient(90deg,{stops})}}")
+    rules += [
+        f".lane-{k}{{stroke:color-mix(in srgb,{lane.colour},#fff var(--lift))}}"
+        for k, lane in enumerate(style.LANES)
+    ]
+    return "\n".join(rules)
+
+
+def _shared(index: str, scale: style.Scale, digits: int) -> dict[str, Any]:
+    """What the script needs to know of all places."""
+    lanes = [{"label": lane.label, "statuses": sorted(lane.statuses)} for lane in style.LANES]
+    return {
+        "index": index.upper(),
+        "digits": digits,
+        "open": _OPEN,
+        "statuses": list(STATUSES),
+        "lanes": lanes,
+        "shades": {"low": scale.low, "high": scale.high, "count": _SHADES},
+        "scores": {"low": style.ANOMALIES.low, "high": style.ANOMALIES.high, "count": _SCORES},
+    }
+
+
+def _digits(scale: style.Scale) -> int:
+    """Decimals that tell a thousandth of the scale: 3 for NDVI."""
+    return min(max(3 - math.floor(math.log10(scale.high - scale.low)), 0), 9)
 
 
 def _day(time: date | None) -> str:
@@ -195,7 +336,7 @@ def _day(time: date | None) -> str:
 
 
 def _number(value: float | None, digits: int = 0) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+    return "" if value is None else signed(value, digits)
 
 
 def _size(n: int) -> str:

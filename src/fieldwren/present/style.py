@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSENT",
+    "ANOMALIES",
+    "ANOMALY_STOPS",
     "CLOUD",
     "CURVE",
     "INK",
@@ -33,6 +35,7 @@ __all__ = [
     "date_extent",
     "date_ticks",
     "days",
+    "round_values",
     "value_range",
 ]
 
@@ -47,6 +50,18 @@ STOPS: Final = (
 )
 """The colour scale as (position, colour): water and snow pale blue, bare ground sand, vegetation
 green. On the range of NDVI, -0.2 to 1, the second stop is 0."""
+
+ANOMALY_STOPS: Final = (
+    (0.0, "#7a4a12"),
+    (1 / 6, "#b9772a"),
+    (1 / 3, "#e3bf80"),
+    (0.5, "#f1eee6"),
+    (2 / 3, "#8fcfc5"),
+    (5 / 6, "#3a9a91"),
+    (1.0, "#0b5b55"),
+)
+"""Below the usual brown, above it blue-green: told apart by the colour-blind, darker in grey the
+further from the usual (after the BrBG scheme of ColorBrewer)."""
 
 INK: Final = "#1f2933"
 """Text and axes."""
@@ -117,10 +132,6 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-_AT: Final = [at for at, _ in STOPS]
-_CHANNELS: Final = list(zip(*(_rgb(colour) for _, colour in STOPS), strict=True))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """The colours of values from low to high."""
@@ -129,6 +140,8 @@ class Scale:
     """The value of the first colour."""
     high: float
     """The value of the last colour."""
+    stops: tuple[tuple[float, str], ...] = STOPS
+    """The colours between them."""
 
     def image(self, values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         """Red, green and blue of values of shape (...,), as (..., 3); beyond the ends, the end's.
@@ -136,7 +149,9 @@ class Scale:
         Where a value is not finite: ABSENT.
         """
         share = (values - self.low) / (self.high - self.low)
-        channels = [np.interp(share, _AT, channel) for channel in _CHANNELS]
+        at = [stop for stop, _ in self.stops]
+        colours = zip(*(_rgb(colour) for _, colour in self.stops), strict=True)
+        channels = [np.interp(share, at, channel) for channel in colours]
         image = np.stack(channels, axis=-1).round()
         return np.where(np.isfinite(values)[..., None], image, _rgb(ABSENT)).astype(np.uint8)
 
@@ -151,12 +166,16 @@ class Scale:
         return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else "#ffffff"
 
 
+ANOMALIES: Final = Scale(low=-3.0, high=3.0, stops=ANOMALY_STOPS)
+"""The colours of standard scores: how far a value is from the usual for the time of year."""
+
+
 def value_range(index: str, values: Iterable[float]) -> Scale:
     """The range in which an index is shown.
 
     Vegetation indices that lie between 0 and 1 are shown from -0.2 to 1, so that places can be
-    compared at a glance, and further only where values exceed that; other indices as their values
-    need.
+    compared at a glance, and further where values exceed that, to -2 and 2 at most: beyond it an
+    index is a division by almost nothing. Other indices are shown as their values need.
     """
     finite = [v for v in values if math.isfinite(v)]
     fixed = index in _FIXED_RANGE
@@ -166,7 +185,7 @@ def value_range(index: str, values: Iterable[float]) -> Scale:
         low = min(finite) - margin
     if finite and (not fixed or max(finite) > high):
         high = max(finite) + margin
-    return Scale(low=low, high=high)
+    return Scale(low=max(low, -2.0), high=min(high, 2.0)) if fixed else Scale(low=low, high=high)
 
 
 def clean_name(name: str, limit: int = 80) -> str:
@@ -213,3 +232,15 @@ def date_ticks(first: int, last: int) -> list[tuple[int, str]]:
         )
     starts = months.astype("datetime64[D]").astype(np.int64)
     return list(zip(starts.tolist(), labels, strict=True))
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Four to ten round numbers within the range."""
+    step = next(
+        s
+        for k in range(9, -9, -1)
+        for s in (5 * 10.0**k, 2 * 10.0**k, 10.0**k)
+        if (high - low) / s >= 4
+    )
+    values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
+    return [round(float(v), 9) + 0.0 for v in values]

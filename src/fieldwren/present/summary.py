@@ -38,6 +38,11 @@ class Summary:
     statuses: dict[str, int]
     """How many rows have which status, most frequent first."""
 
+    @property
+    def passes(self) -> int:
+        """Scenes without those that show an acquisition again."""
+        return self.scenes - self.statuses.get("duplicate", 0)
+
 
 def summarise(observations: pd.DataFrame, index: str) -> Summary:
     """The figures of the rows of one place, in any order."""

@@ -1,6 +1,6 @@
-"""Drawings for the report and the map as inline SVG: plot, sparkline, outline, overview.
+"""Drawings for the report and the map as inline SVG: sparkline, outline, overview.
 
-What a style sheet can colour has a class instead of a colour (``curve``, ``clear``, ``grid``), so
+What a style sheet can colour has a class instead of a colour (``curve``, ``land``, ``grid``), so
 that it follows the reader's light or dark mode. Whatever comes from outside is escaped.
 """
 
@@ -21,61 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
     from fieldwren.model import Place
 
-__all__ = ["outline", "overview", "plot", "sparkline", "unwrapped"]
+__all__ = ["outline", "overview", "sparkline", "unwrapped"]
 
 _WIDTH: Final = 860
-_LEFT, _RIGHT = 92, 822  # of the panels of a plot
-_TOP, _HEIGHT = 8, 210  # of its main panel
-_LANE, _CLOUD = 15, 36  # heights of a lane of rejections and of the panel of cloud cover
 _DEGREE: Final = 111.2  # kilometres of latitude
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
-    """Where days and values lie in a plot."""
-
-    first: int
-    last: int
-    scale: style.Scale
-
-    def x(self, days: ArrayLike) -> NDArray[np.float64]:
-        share = (np.asarray(days, float) - self.first) / (self.last - self.first)
-        return _LEFT + share * (_RIGHT - _LEFT)
-
-    def y(self, values: ArrayLike) -> NDArray[np.float64]:
-        share = (self.scale.high - np.asarray(values, float)) / (self.scale.high - self.scale.low)
-        return _TOP + share * _HEIGHT
-
-
-def plot(rows: pd.DataFrame, series: pd.DataFrame | None, *, index: str, label: str) -> Markup:
-    """The plot of one place: values and curve, a lane for each kind of rejection, scene cloud.
-
-    Args:
-        rows: the observations of the place; at least one that is no duplicate.
-        series: columns date and value of its smooth curve.
-        index: the column to show.
-        label: what the drawing is, for those who do not see it.
-    """
-    rows = rows[rows["status"] != "duplicate"].sort_values("datetime")
-    shown = rows[rows["status"].isin({"ok", "low_coverage", "outlier"}) & rows[index].notna()]
-    lanes = [lane for lane in style.LANES if rows["status"].isin(lane.statuses).any()]
-    first, last = style.date_extent(rows["datetime"])
-    frame = _Frame(first=first, last=last, scale=style.value_range(index, shown[index]))
-    lanes_top = _TOP + _HEIGHT + 12
-    base = lanes_top + _LANE * len(lanes) + _CLOUD + 8
-    parts = [_grid(frame, base), *_lanes(frame, rows, lanes, lanes_top), _cloud(frame, rows, base)]
-    if series is not None and len(series):
-        thin = series.iloc[:: max(1, len(series) // 400)]
-        line = _path(frame.x(style.days(thin["date"])), frame.y(thin["value"]))
-        parts.append(f'<path class="curve" d="{line}"/>')
-    parts.append(_points(frame, shown, index))
-    role = f'role="img" aria-label="{escape(label)}"'
-    return _svg("plot", f"0 0 {_WIDTH} {base + 22}", role, parts)
 
 
 def _svg(name: str, view: str, role: str, parts: Iterable[str]) -> Markup:
@@ -83,74 +37,19 @@ def _svg(name: str, view: str, role: str, parts: Iterable[str]) -> Markup:
     return Markup(text)  # noqa: S704 - numbers, words written here, and what was escaped above
 
 
-def _grid(frame: _Frame, base: float) -> str:
-    parts: list[str] = []
-    for value in _round_values(frame.scale.low, frame.scale.high):
-        y = frame.y(value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" class="end">{value:g}</text>')
-    for day, text in style.date_ticks(frame.first, frame.last):
-        x = frame.x(day)
-        parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{base}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{base + 16}" class="middle">{text}</text>')
-    return "".join(parts)
-
-
-def _lanes(
-    frame: _Frame, rows: pd.DataFrame, lanes: Sequence[style.Lane], top: float
-) -> Iterable[str]:
-    for i, lane in enumerate(lanes):
-        y = top + _LANE * i
-        at = frame.x(style.days(rows["datetime"][rows["status"].isin(lane.statuses)]))
-        marks = "".join(f"M{x:.1f} {y + 2}v{_LANE - 5}" for x in at)
-        yield f'<text x="{_LEFT - 8}" y="{y + 11}" class="end">{lane.label}</text>'
-        yield f'<path class="lane lane-{style.LANES.index(lane)}" d="{marks}"/>'
-        yield f'<text x="{_RIGHT + 8}" y="{y + 11}">{len(at)}</text>'
-
-
-def _cloud(frame: _Frame, rows: pd.DataFrame, base: float) -> str:
-    known = rows[rows["scene_cloud_cover"].notna()]
-    heights = known["scene_cloud_cover"].to_numpy(float) / 100 * _CLOUD
-    at = frame.x(style.days(known["datetime"]))
-    bars = "".join(f"M{x:.1f} {base}v{-h:.1f}" for x, h in zip(at, heights, strict=True))
-    return (
-        f'<text x="{_LEFT - 8}" y="{base - _CLOUD / 2 + 4}" class="end">scene cloud</text>'
-        f'<path class="bars" d="{bars}"/><path class="axis" d="M{_LEFT} {base}H{_RIGHT}"/>'
-    )
-
-
-def _points(frame: _Frame, shown: pd.DataFrame, index: str) -> str:
-    columns = zip(
-        frame.x(style.days(shown["datetime"])),
-        frame.y(shown[index]),
-        shown["status"],
-        shown["datetime"],
-        shown[index],
-        strict=True,
-    )
-    parts: list[str] = []
-    for x, y, status, time, value in columns:
-        words = {"ok": "", "low_coverage": ", partly clear", "outlier": ", outlier"}[status]
-        title = f"<title>{time:%Y-%m-%d}: {value:.3f}{words}</title>"
-        if status == "outlier":
-            d = f"M{x - 3:.1f} {y - 3:.1f}l6 6m0-6l-6 6"
-            parts.append(f'<path class="outlier" d="{d}">{title}</path>')
-        else:
-            name = "clear" if status == "ok" else "partly"
-            parts.append(
-                f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="2.9">{title}</circle>'
-            )
-    return "".join(parts)
-
-
 def sparkline(series: pd.DataFrame | None, scale: style.Scale) -> Markup:
-    """The smooth curve alone, 140 by 28; nothing where there is none."""
-    if series is None or not len(series):
+    """The smooth curve alone, 140 by 28, broken where it says nothing; empty where there is none.
+
+    Args:
+        series: columns date and smooth of one place, by date.
+        scale: its ends are the lower and the upper edge.
+    """
+    if series is None or not series["smooth"].notna().any():
         return Markup()
     thin = series.iloc[:: max(1, len(series) // 70)]
     days = style.days(thin["date"])
     x = 2 + (days - days[0]) / max(1, int(days[-1] - days[0])) * 136
-    y = 26 - (thin["value"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
+    y = 26 - (thin["smooth"].to_numpy(float) - scale.low) / (scale.high - scale.low) * 24
     line = f'<path class="curve" d="{_path(x, y)}"/>'
     return _svg("spark", "0 0 140 28", 'aria-hidden="true"', [line])
 
@@ -175,20 +74,20 @@ def outline(place: Place, colour: str) -> Markup:
     stretch = math.cos(math.radians((low + high) / 2))
     size = max((right - left) * stretch, high - low)
     if size == 0:
-        body = f'<circle class="shape" cx="90" cy="80" r="6" fill="{colour}"/>'
-        body += '<text x="90" y="112" class="middle">a point: one pixel</text>'
-    else:
-        scale = 144 / size
-        x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
-        d = _rings(geometry, (scale * stretch, x), (-scale, y))
-        length = _round_below(size * _DEGREE / 2)
-        words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
-        width = length / _DEGREE * scale
-        body = (
-            f'<path class="shape" fill="{colour}" d="{d}"/>'
-            f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
-            f'<text x="{width + 26:.1f}" y="170">{words}</text>'
-        )
+        body = f'<circle class="shape" cx="90" cy="12" r="8" fill="{colour}"/>'
+        body += '<text x="90" y="40" class="middle">a point: one pixel</text>'
+        return _svg("outline", "0 0 180 46", 'aria-hidden="true"', [body])
+    scale = 144 / size
+    x, y = 90 - (left + right) / 2 * scale * stretch, 78 + (low + high) / 2 * scale
+    d = _rings(geometry, (scale * stretch, x), (-scale, y))
+    length = _round_below(size * _DEGREE / 2)
+    words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
+    width = length / _DEGREE * scale
+    body = (
+        f'<path class="shape" fill="{colour}" d="{d}"/>'
+        f'<path class="axis" d="M18 163v5h{width:.1f}v-5"/>'
+        f'<text x="{width + 26:.1f}" y="170">{words}</text>'
+    )
     return _svg("outline", "0 0 180 176", 'aria-hidden="true"', [body])
 
 
@@ -205,26 +104,36 @@ class _View:
     y: tuple[float, float]
 
 
-def overview(places: Sequence[Place], colours: Sequence[str], anchors: Sequence[str]) -> Markup:
+def overview(
+    places: Sequence[Place], colours: Sequence[str], anchors: Sequence[str], words: Sequence[str]
+) -> Markup:
     """All places on a graticule, over the land where they are far apart.
 
     Args:
         places: at least one.
         colours: the colour of each.
-        anchors: the element of the page to which each leads; "" leads nowhere.
+        anchors: the element of the page to which each leads.
+        words: what is said of each where it is pointed at.
     """
     geometries = [unwrapped(place.geometry) for place in places]
     view = _view(geometries)
     names = [style.clean_name(place.name, 40) for place in places]
     labels = _labels(view, geometries, names) if len(places) <= 12 else [""] * len(places)
+    size = 6.0 if len(places) <= 40 else 5.0 if len(places) <= 150 else 4.0
     parts = [_land(view), _graticule(view)]
     for i, geometry in enumerate(geometries):
-        body = _on_map(view, geometry, colours[i]) + f"<title>{escape(names[i])}</title>{labels[i]}"
-        anchor = escape(anchors[i])
-        parts.append(f'<a href="#{anchor}">{body}</a>' if anchor else f"<g>{body}</g>")
+        x, y = _centre(view, geometry)
+        role = f'href="#{escape(anchors[i])}" data-at="{x:.2f} {y:.2f}"'
+        shape, pin = _on_map(view, geometry, colours[i], size)
+        if pin or labels[i]:
+            shape += f'<g class="pin" transform="translate({x:.2f} {y:.2f})">{pin}{labels[i]}</g>'
+        parts.append(f"<a {role}><title>{escape(words[i])}</title>{shape}</a>")
     frame = f'<rect class="axis" width="{_WIDTH}" height="{view.height:.0f}" fill="none"/>'
     box = f"-1 -1 {_WIDTH + 2} {view.height + 20:.0f}"
-    return _svg("overview", box, 'role="group" aria-label="Map of the places"', [*parts, frame])
+    role = (
+        f'role="group" aria-label="Map of the places" data-degrees="{view.right - view.left:.3f}"'
+    )
+    return _svg("overview", box, role, [*parts, frame])
 
 
 def _view(geometries: Sequence[BaseGeometry]) -> _View:
@@ -233,7 +142,7 @@ def _view(geometries: Sequence[BaseGeometry]) -> _View:
     stretch = max(0.3, math.cos(math.radians(middle)))
     width = max((right - left) * 1.25, 0.02)
     tall = max((high - low) * 1.25, width * stretch * 0.38, 0.02)
-    width = min(max(width, tall / stretch / 0.62), 360.0)
+    width = min(max(width, tall / stretch / 0.46), 360.0)
     tall = min(tall, 180.0)
     left = max((left + right - width) / 2, -180.0)
     left = left if right > 180.0 else min(left, 180.0 - width)
@@ -251,16 +160,17 @@ def _view(geometries: Sequence[BaseGeometry]) -> _View:
     )
 
 
-def _on_map(view: _View, geometry: BaseGeometry, colour: str) -> str:
+def _on_map(view: _View, geometry: BaseGeometry, colour: str, size: float) -> tuple[str, str]:
+    """A place in the coordinates of the map, or else in those of a pin, which keeps its size."""
     left, low, right, high = geometry.bounds
-    if max((right - left) * view.x[0], (high - low) * -view.y[0]) >= 9:
-        return f'<path class="shape" fill="{colour}" d="{_rings(geometry, view.x, view.y)}"/>'
-    x, y = _centre(view, geometry)
-    return f'<circle class="shape" fill="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
+    if max((right - left) * view.x[0], (high - low) * -view.y[0]) >= 1.5 * size:
+        d = _rings(geometry, view.x, view.y)
+        return f'<path class="shape" fill="{colour}" d="{d}"/>', ""
+    return "", f'<circle class="shape" fill="{colour}" r="{size:g}"/>'
 
 
 def _labels(view: _View, geometries: Sequence[BaseGeometry], names: Sequence[str]) -> list[str]:
-    """Names beside the places, each where it covers no other; none where there is no room."""
+    """Names beside the places, from their centres; each where it covers no other, if it can."""
     centres = [_centre(view, geometry) for geometry in geometries]
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in centres]
     labels: list[str] = []
@@ -275,7 +185,7 @@ def _labels(view: _View, geometries: Sequence[BaseGeometry], names: Sequence[str
             if left > 0 and right < _WIDTH and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 anchor = "start" if side > 0 else "end"
-                spot = f'x="{at:.1f}" y="{y + shift + 4:.1f}"'
+                spot = f'x="{at - x:.1f}" y="{shift + 4:.1f}"'
                 labels[-1] = f'<text class="name {anchor}" {spot}>{escape(name)}</text>'
                 break
     return labels
@@ -336,19 +246,11 @@ def _rings(geometry: BaseGeometry, x: tuple[float, float], y: tuple[float, float
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
-
-
-def _round_values(low: float, high: float) -> list[float]:
-    """Four to ten round numbers within the range."""
-    step = next(
-        s
-        for k in range(9, -9, -1)
-        for s in (5 * 10.0**k, 2 * 10.0**k, 10.0**k)
-        if (high - low) / s >= 4
-    )
-    values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
-    return [round(float(v), 9) + 0.0 for v in values]
+    """Straight lines from point to point, with a break where y is missing."""
+    known = np.isfinite(y)
+    starts = known & ~np.concatenate([[False], known[:-1]])
+    parts = zip(np.where(starts, "M", "L")[known], x[known], y[known], strict=True)
+    return "".join(f"{letter}{a:.1f} {b:.1f}" for letter, a, b in parts)
 
 
 def _round_below(length: float) -> float:

@@ -1,257 +1,291 @@
 """The smooth curve of a series: a Whittaker smoother with weights, robust against missed cloud.
 
-The curve z of a series y on a daily grid minimises (Eilers 2003, doi 10.1021/ac034173t)
-
-    sum w (y - z)^2 + lam * sum (second difference of z)^2
-
-so days without an observation (w = 0) are bridged smoothly. Cloud that the mask missed only ever
-lowers an index: after each round, observations far below the curve lose weight and those above it
-keep theirs. :func:`whittaker` is the pure solver, :func:`smooth` the robust curve of many series
-at once, :func:`smooth_places` the same for a table of observations.
+Cloud that the mask missed only ever lowers an index: after each round, observations far below the
+curve lose weight and those above it keep theirs. With the trust that the observations have then,
+lambda is chosen for each series by leave-one-out cross-validation over a small grid, and the
+re-weighting goes on with it. :func:`smooth` gives the curves of many series at once, with a band
+and a mark where the curve bridges a gap. The solver is :mod:`fieldwren.season.whittaker`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
-import pandas as pd
+
+from fieldwren.season.whittaker import daily, fit, left_out, make_knots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fieldwren.season.whittaker import Fit, Knots
+
+    Array = NDArray[np.float64]
+    Whole = NDArray[np.int64]
+
 __all__ = [
+    "BRIDGED",
     "LAMBDA",
+    "LAMBDAS",
+    "LONGEST",
     "MIN_DATES",
-    "ROUNDS",
-    "observation_weights",
+    "Curves",
+    "Series",
+    "robust_fit",
     "smooth",
-    "smooth_place",
-    "smooth_places",
-    "whittaker",
 ]
 
-LAMBDA: Final = 1e3
-"""Smoothness on the daily grid: follows changes that take a month and more. On the simulated
-archive its error between the clear dates is .025 (1e2 .022, but restless where clouds are missed;
-1e4 .034, for it cuts the troughs between two crops of a year)."""
+_T = TypeVar("_T", bound=np.generic)
 
-ROUNDS: Final = 4
-"""Rounds of re-weighting. With 15 % of the observations lowered by missed cloud the error falls
-from .069 to .017 NDVI; without any, asymmetry lifts the curve by .004. More rounds change less."""
+LAMBDA: Final = 1e3
+"""Where the choice of lambda begins: follows changes that take a month and more."""
+
+LAMBDAS: Final = tuple(10.0 ** (np.arange(4, 11) / 2))
+"""What lambda is chosen from: 100 to 100,000."""
 
 MIN_DATES: Final = 3
 """A series with fewer days of observations has no curve."""
 
+BRIDGED: Final = 16
+"""Days from the nearest observation beyond which the curve is marked as a gap: Landsat's repeat."""
+
+LONGEST: Final = 270
+"""Days between neighbouring observations beyond which nothing is said of the gap: three quarters of
+a year may hold a whole season."""
+
+_ROUNDS: Final = 4  # of re-weighting; more change less
+_MORE_ROUNDS: Final = 2  # with the lambda that was chosen
 _REACH: Final = 4.0  # noise deviations below the curve at which an observation counts least
 _LEAST_NOISE: Final = 0.025  # of an index between -1 and 1; below it troughs look like clouds
 _LEAST: Final = 1e-3  # of its weight that remains, which keeps the equations regular
-_BLOCK: Final = 1024  # series solved at once: a day of them stays in the processor's cache
+_BLOCK: Final = 512  # series solved at once: a day of them stays in the processor's cache
+_NORMAL: Final = 1.4826  # standard deviation of normal numbers / their median absolute deviation
+_DOUBT: Final = 1.0  # standard errors
+_BAND: Final = 1.96  # standard deviations: 95 % of normal numbers
+_THREADS: Final = 2  # numpy leaves the interpreter to others while it works on a block
 
 
-def whittaker(
-    y: NDArray[np.float64], w: NDArray[np.float64], lam: float = LAMBDA
-) -> NDArray[np.float64]:
-    """Solve (W + lam D'D) z = W y for second differences D, for many series at once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Smooth curves by day, one series after the other."""
 
-    The five diagonals are factorised as L diag(d) L' in one pass over the days, vectorised over
-    the series. A long run of days without weight should lie at the beginning of the arrays, where
-    it costs no accuracy; at the end it does.
+    series: Whole
+    """Number of the series; this and all up to ``gap`` have the shape (days of all series,)."""
+    day: Whole
+    """Consecutive days from the first to the last observation of a series."""
+    smooth: Array
+    """The curve; NaN deep in a gap longer than LONGEST."""
+    low: Array
+    """Lower edge of its 95 % band, NaN where the curve is."""
+    high: Array
+    """Upper edge."""
+    gap: NDArray[np.bool_]
+    """Whether no observation is within BRIDGED days."""
+    lam: Array
+    """Shape (k,): lambda of each series; NaN where there is no curve."""
+    noise: Array
+    """Shape (k,): standard deviation of an observation of weight 1."""
 
-    Args:
-        y: shape (n, k): n >= 3 consecutive days of k series; ignored where w is 0.
-        w: weights, of the same shape, finite and not negative, above 0 on two days at least.
-        lam: greater is smoother.
 
-    Returns:
-        The curve, of the shape of y.
-    """
-    n = len(y)
-    diagonal, off = np.zeros(n), np.zeros(n)  # of D'D; its outermost diagonal is all 1
-    for start, value in enumerate((1.0, 4.0, 1.0)):
-        diagonal[start : start + n - 2] += value
-    off[: n - 2] -= 2.0
-    off[1 : n - 1] -= 2.0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Observations of many series, one per day, sorted by series and day."""
 
-    d = w / lam
-    z = np.where(w > 0, y * d, 0.0)
-    d += diagonal[:, None]
-    # Both diagonals of L lie two rows further down, below zeros. The outer one is 1 / d.
-    near, far = np.zeros((2, n + 2, y.shape[1]))
-    above = np.zeros_like(d[0])
-    for i in range(n):
-        pivot, x, last = d[i], z[i], near[i + 1]
-        pivot -= above * last
-        pivot -= far[i]
-        x -= last * z[i - 1]
-        x -= far[i] * z[i - 2]
-        above = off[i] - last
-        np.divide(1.0, pivot, out=far[i + 2])
-        np.multiply(above, far[i + 2], out=near[i + 2])
-    z *= far[2:]
-    z[n - 2] -= near[n] * z[n - 1]
-    for i in range(n - 3, -1, -1):
-        x = z[i]
-        x -= near[i + 2] * z[i + 1]
-        x -= far[i + 2] * z[i + 2]
-    return z
+    k: int
+    """Series are numbered from 0 to k - 1; some may have no observation."""
+    series: Whole
+    """Shape (m,)."""
+    day: Whole
+    """Shape (m,): days since any epoch."""
+    value: Array
+    """Shape (m,)."""
+    weight: Array
+    """Shape (m,): positive."""
+
+    @classmethod
+    def of(cls, days: Whole, values: Array, weights: Array, series: Whole | None = None) -> Series:
+        """From observations in any order.
+
+        Observations of one series on one day count as one: their weighted mean, with the greatest
+        of their weights, so that a repeated observation changes nothing.
+
+        Args:
+            days: shape (m,), whole days since any epoch.
+            values: shape (m,); observations that are not finite are left out.
+            weights: shape (m,); those that are not finite or not positive are left out.
+            series: shape (m,), from 0; None: all belong to one.
+        """
+        series = np.zeros(len(days), np.int64) if series is None else series
+        use = np.flatnonzero(np.isfinite(values) & np.isfinite(weights) & (weights > 0))
+        use = use[np.lexsort((values[use], days[use], series[use]))]
+        k = int(series.max(initial=-1)) + 1
+        days, values, weights, series = days[use], values[use], weights[use], series[use]
+        new = (np.diff(series, prepend=-1) != 0) | (np.diff(days, prepend=-1) != 0)
+        first, of = np.flatnonzero(new), np.cumsum(new) - 1
+        total = np.bincount(of, weights)
+        heaviest = np.zeros(len(first))
+        np.maximum.at(heaviest, of, weights)
+        return cls(
+            k=k,
+            series=series[first],
+            day=days[first],
+            value=np.bincount(of, weights * values) / np.where(total > 0, total, 1.0),
+            weight=heaviest,
+        )
+
+    def blocks(self) -> list[tuple[Whole, Knots, Array]]:
+        """Series with MIN_DATES and more in blocks of similar length: numbers, knots, weights."""
+        counts = np.bincount(self.series, minlength=self.k)
+        starts = np.cumsum(counts) - counts
+        known = np.flatnonzero(counts >= MIN_DATES)
+        known = known[np.argsort(counts[known], kind="stable")]
+        parts = [known[i : i + _BLOCK] for i in range(0, len(known), _BLOCK)]
+        return [(part, *self._block(starts[part], counts[part])) for part in parts]
+
+    def _block(self, starts: Whole, counts: Whole) -> tuple[Knots, Array]:
+        row = np.arange(counts.max())[:, None]
+        at, used = np.minimum(starts + row, len(self.day) - 1), row < counts
+        days, values, weights = (
+            np.where(used, of[at], 0) for of in (self.day, self.value, self.weight)
+        )
+        return make_knots(days, values, counts), weights
 
 
 def smooth(
-    days: NDArray[np.int64],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    days: Whole,
+    values: Array,
+    weights: Array,
     *,
-    series: NDArray[np.int64] | None = None,
-    lam: float = LAMBDA,
-    rounds: int = ROUNDS,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    series: Whole | None = None,
+    lam: float | None = None,
+) -> Curves:
     """Robust smooth curves of one or many series of observations in any order.
 
-    Observations of one series on one day count as one: their weighted mean, with the greatest of
-    their weights, so that a repeated observation changes nothing.
+    A series does not depend on the others. The band is that of the curve, not of single
+    observations: 1.96 standard deviations of (W + lam D'D)^-1 times the noise of the series.
 
     Args:
-        days: shape (m,), whole days since any epoch.
-        values: shape (m,); observations that are not finite are left out.
-        weights: shape (m,); those that are not finite or not positive are left out.
-        series: shape (m,): to which series, numbered from 0, an observation belongs. None: all
-            belong to one.
-        lam: see :func:`whittaker`.
-        rounds: rounds of asymmetric re-weighting; 0 is the plain smoother.
+        days: see :meth:`Series.of`, as for values, weights and series.
+        values: shape (m,).
+        weights: shape (m,).
+        series: shape (m,).
+        lam: greater is smoother; None: chosen for each series.
+    """
+    known = Series.of(days, values, weights, series)
+    blocks = known.blocks()
+
+    def one(block: tuple[Whole, Knots, Array]) -> Curves:
+        return _smooth_block(*block, lam=lam)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(one, blocks))
+    lam_of, noise = np.full((2, known.k), np.nan)
+    for (numbers, _, _), part in zip(blocks, parts, strict=True):
+        lam_of[numbers], noise[numbers] = part.lam, part.noise
+    number = _joined([p.series for p in parts], np.int64)
+    order = np.argsort(number, kind="stable")
+    return Curves(
+        series=number[order],
+        day=_joined([p.day for p in parts], np.int64)[order],
+        smooth=_joined([p.smooth for p in parts], np.float64)[order],
+        low=_joined([p.low for p in parts], np.float64)[order],
+        high=_joined([p.high for p in parts], np.float64)[order],
+        gap=_joined([p.gap for p in parts], np.bool_)[order],
+        lam=lam_of,
+        noise=noise,
+    )
+
+
+def _joined(parts: list[NDArray[_T]], kind: type[_T]) -> NDArray[_T]:
+    return np.concatenate([np.empty(0, kind), *parts])
+
+
+def _smooth_block(numbers: Whole, knots: Knots, weights: Array, *, lam: float | None) -> Curves:
+    fitted, noise = robust_fit(knots, weights, lam)
+    line = daily(knots, fitted)
+    distance = np.minimum(line.since, line.gap - line.since)
+    gap = distance > BRIDGED
+    value = np.where(gap & (line.gap > LONGEST), np.nan, line.value)
+    reach = _BAND * np.sqrt(line.variance) * noise[line.series]
+    return Curves(
+        series=numbers[line.series],
+        day=line.day,
+        smooth=value,
+        low=value - reach,
+        high=value + reach,
+        gap=gap,
+        lam=fitted.lam,
+        noise=noise,
+    )
+
+
+def robust_fit(knots: Knots, weights: Array, lam: float | None = None) -> tuple[Fit, Array]:
+    """The robust curves of a block of series, and their noise.
+
+    Args:
+        knots: the observations.
+        weights: shape (m, k).
+        lam: None: chosen for each series.
 
     Returns:
-        Consecutive days, shape (n,), and curves, shape (n, k): NaN before the first and after the
-        last observation of a series, and throughout where it has fewer than MIN_DATES days.
+        The fit with its inverse, and the standard deviation of an observation of weight 1.
     """
-    series = np.zeros(len(days), np.int64) if series is None else series
-    k = int(series.max(initial=-1)) + 1
-    use = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
-    if not use.any():
-        return np.empty(0, np.int64), np.empty((0, k))
-    use = np.flatnonzero(use)
-    use = use[np.argsort(series[use], kind="stable")]
-    days, values, weights, series = days[use], values[use], weights[use], series[use]
-
-    grid = np.arange(days.min(), days.max() + 1)
-    curves = np.full((len(grid), k), np.nan)
-    for start in range(0, k, _BLOCK):
-        part = slice(*np.searchsorted(series, (start, start + _BLOCK)))
-        _smooth_block(
-            curves[:, start : start + _BLOCK],
-            days[part] - grid[0],
-            values[part],
-            weights[part],
-            series=series[part] - start,
-            lam=lam,
-            rounds=rounds,
-        )
-    return grid, curves
+    pilot = np.full(len(knots.counts), LAMBDA if lam is None else lam)
+    fitted = fit(knots, weights, pilot)
+    for _ in range(_ROUNDS):
+        fitted = fit(knots, weights * _trust(knots, weights, fitted), fitted.lam)
+    if lam is None:
+        best = _choose(knots, fitted.weights)
+        fitted = fit(knots, fitted.weights, best)
+        for _ in range(_MORE_ROUNDS):
+            fitted = fit(knots, weights * _trust(knots, weights, fitted), best)
+    fitted = fit(knots, fitted.weights, fitted.lam, inverse=True)
+    return fitted, _noise(knots, weights, fitted)
 
 
-def _smooth_block(
-    curves: NDArray[np.float64],
-    days: NDArray[np.int64],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    *,
-    series: NDArray[np.int64],
-    lam: float,
-    rounds: int,
-) -> None:
-    """Write the curves of a block of series, NaN until then, into a part of the result."""
-    n, k = curves.shape
-    first, last = np.full(k, n), np.full(k, -1)
-    np.minimum.at(first, series, days)
-    np.maximum.at(last, series, days)
-    # All series end in the last row, so that days without weight lie at the beginning.
-    cell = (n - 1 - last[series] + days) * k + series
-    w = np.zeros(n * k)
-    np.maximum.at(w, cell, weights)
-    total = np.bincount(cell, weights, n * k)
-    y = np.bincount(cell, weights * values, n * k) / np.where(total > 0, total, 1.0)
-    y, w = y.reshape(n, k), w.reshape(n, k)
-
-    enough = np.flatnonzero((w > 0).sum(axis=0) >= MIN_DATES)
-    if not enough.size:
-        return
-    # np.take, unlike indexing, keeps the series of a day beside each other in memory.
-    y, w = np.take(y, enough, axis=1), np.take(w, enough, axis=1)
-    z = _robust(y, w, lam=lam, rounds=rounds)
-    for column, s in enumerate(enough):
-        length = last[s] + 1 - first[s]
-        curves[first[s] : last[s] + 1, s] = z[n - length :, column]
-
-
-def _robust(
-    y: NDArray[np.float64], w: NDArray[np.float64], *, lam: float, rounds: int
-) -> NDArray[np.float64]:
-    rows, columns = np.nonzero(w)
-    seen, weight = y[rows, columns], w[rows, columns]
-    z = whittaker(y, w, lam)
-    for _ in range(rounds):
-        w[rows, columns] = weight * _trust(seen - z[rows, columns], weight, columns)
-        z = whittaker(y, w, lam)
-    return z
-
-
-def _trust(
-    residual: NDArray[np.float64], weight: NDArray[np.float64], series: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _trust(knots: Knots, weights: Array, fitted: Fit) -> Array:
     """Tukey's biweight of residuals below the curve, and 1 above it.
 
     The noise of a series is taken from what lies above its curve, where no cloud can be.
     """
-    up = residual > 0
-    k = int(series.max()) + 1
-    squares = np.bincount(series[up], (weight * residual**2)[up], k)
-    total = np.bincount(series[up], weight[up], k)
-    noise = np.sqrt(squares / np.where(total > 0, total, 1.0))
-    reach = _REACH * np.maximum(noise, _LEAST_NOISE)
-    depth = np.clip(-residual / reach[series], 0.0, 1.0)
+    residual = np.where(knots.used, knots.values - fitted.values, 0.0)
+    counted = weights * (residual > 0)
+    total = counted.sum(axis=0)
+    noise = np.sqrt((counted * residual**2).sum(axis=0) / np.where(total > 0, total, 1.0))
+    depth = np.clip(-residual / (_REACH * np.maximum(noise, _LEAST_NOISE)), 0.0, 1.0)
     return np.maximum((1.0 - depth**2) ** 2, _LEAST)
 
 
-def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
-    """How much each row counts: clear fraction of the place * clear fraction of the scene.
+def _choose(knots: Knots, weights: Array) -> Array:
+    """The lambda of each series, shape (k,), by cross-validation.
 
-    A clear view in a cloudy scene is rarely free of haze. The scene counts .05 at least; where an
-    archive does not state its cloud cover, 1.
+    Of the lambdas whose error is within a standard error of the least, that nearest to LAMBDA:
+    with few observations the least error may be chance, and LAMBDA is never far off.
     """
-    cloud = observations["scene_cloud_cover"].to_numpy(np.float64, na_value=np.nan)
-    clear = observations["clear_fraction"].to_numpy(np.float64, na_value=np.nan)
-    return clear * np.clip(1.0 - np.nan_to_num(cloud) / 100.0, 0.05, 1.0)
+    tried: list[Array] = []
+    for lam in LAMBDAS:
+        error, _ = left_out(
+            knots, fit(knots, weights, np.full(weights.shape[1], lam), inverse=True)
+        )
+        tried.append(weights * error**2)
+    losses = np.array(tried)
+    best = np.argmin(losses.sum(axis=1), axis=0)
+    worse = losses - np.take_along_axis(losses, best[None, None], axis=0)
+    doubt = np.sqrt((worse**2).sum(axis=1))
+    alike = worse.sum(axis=1) <= _DOUBT * doubt
+    far = np.abs(np.log10(LAMBDAS) - np.log10(LAMBDA))[:, None]
+    return np.array(LAMBDAS)[np.argmin(np.where(alike, far, np.inf), axis=0)]
 
 
-def smooth_places(observations: pd.DataFrame, index: str, **options: Any) -> pd.DataFrame:
-    """The smooth curves of all places of a table, from their rows of status ``ok``.
-
-    Args:
-        observations: rows with the columns of :class:`fieldwren.model.Observation`.
-        index: the column to smooth, such as "ndvi".
-        options: ``lam`` and ``rounds`` of :func:`smooth`.
-
-    Returns:
-        Columns place_id, date and value: a row for each day from the first to the last clear date
-        of each place, in the order in which the places appear.
-    """
-    clear = observations[observations["status"] == "ok"]
-    codes, ids = pd.factorize(clear["place_id"])
-    times = pd.to_datetime(clear["datetime"], utc=True).dt.tz_localize(None)
-    days, curves = smooth(
-        times.to_numpy("datetime64[D]").astype(np.int64),
-        clear[index].to_numpy(np.float64, na_value=np.nan),
-        observation_weights(clear),
-        series=codes.astype(np.int64),
-        **options,
-    )
-    place, day = np.nonzero(np.isfinite(curves.T))
-    dates = days.astype("datetime64[D]").astype("datetime64[s]")
-    return pd.DataFrame(
-        {"place_id": ids.take(place), "date": dates[day], "value": curves[day, place]}
-    )
-
-
-def smooth_place(observations: pd.DataFrame, index: str, **options: Any) -> pd.DataFrame:
-    """The smooth curve of one place: columns date and value; see :func:`smooth_places`."""
-    return smooth_places(observations.assign(place_id=""), index, **options)[["date", "value"]]
+def _noise(knots: Knots, weights: Array, fitted: Fit) -> Array:
+    """Standard deviation of an observation of weight 1: from the errors left out, robustly."""
+    error, leverage = left_out(knots, fitted)
+    size = np.abs(error) * np.sqrt(weights * (1 - leverage))
+    size = np.sort(np.where(knots.used, size, np.inf), axis=0)
+    middle = (
+        size[(knots.counts - 1) // 2, np.arange(size.shape[1])]
+        + size[knots.counts // 2, np.arange(size.shape[1])]
+    ) / 2
+    return _NORMAL * middle

@@ -6,8 +6,11 @@ that looks like one.
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.errors import CloudError, MissingExtraError
@@ -42,8 +45,7 @@ def client(
         CloudError: there is no such profile, or no region is known.
     """
     try:
-        import boto3  # noqa: PLC0415 - optional and heavy
-        from botocore.config import Config  # noqa: PLC0415 - likewise
+        from botocore.config import Config  # noqa: PLC0415 - optional and heavy
     except ImportError:
         raise MissingExtraError("--engine lambda", "aws") from None
     config = Config(
@@ -55,11 +57,30 @@ def client(
         user_agent_extra="fieldwren",
     )
     with explaining(f"talk to AWS {service}"):
-        session = boto3.Session(
-            profile_name=options.profile or None, region_name=options.region or None
-        )
-        # The names of services are types of their own in boto3's stubs.
-        return session.client(service, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        surroundings = tuple(sorted(v for v in os.environ.items() if v[0].startswith("AWS_")))
+        with _making:
+            return _session(options.profile, options.region, surroundings).client(
+                service, config=config
+            )
+
+
+_making: Final = threading.Lock()
+"""Held while a client is made, because sessions are for one thread at a time."""
+
+
+@lru_cache(maxsize=4)
+def _session(profile: str, region: str, surroundings: tuple[tuple[str, str], ...]) -> Any:
+    """A session; kept, because it takes ten times as long to make as a client of it.
+
+    Args:
+        profile: of AWS, or "".
+        region: of AWS, or "".
+        surroundings: environment variables that it depends on; other values, another session.
+    """
+    import boto3  # noqa: PLC0415 - optional and heavy
+
+    del surroundings
+    return boto3.Session(profile_name=profile or None, region_name=region or None)
 
 
 @contextmanager
@@ -111,7 +132,10 @@ def _denied(error: BaseException) -> str:
     named = re.search(r"perform: ([\w-]+:\w+)", str(error))
     operation = getattr(error, "operation_name", "")
     action = named.group(1) if named else f"the operation {operation}"
-    return f"these credentials do not allow {action}; ask your administrator for it"
+    return (
+        f"these credentials do not allow {action}; ask your administrator for it (all that is"
+        " needed: `fieldwren setup --print-policy person`)"
+    )
 
 
 _EXPIRED: Final = "the AWS credentials have expired: sign in again (aws sso login, or new keys)"

@@ -1,0 +1,1 @@
+"""What stands in an AWS account: made, looked at and removed again."""

@@ -1,0 +1,171 @@
+"""What workers wrote, from CloudWatch: of one call, of the last one, or of some time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from fieldwren.cloud.function import is_function_name
+from fieldwren.cloud.steps import Step
+from fieldwren.engine.aws_lambda.client import client, explaining
+from fieldwren.errors import CloudError, OptionError
+from fieldwren.log import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fieldwren.engine.aws_lambda.options import LambdaOptions
+
+__all__ = ["GROUPS", "Line", "log_groups", "log_removal", "logs_of_call", "logs_of_last", "recent"]
+
+GROUPS: Final = "/aws/lambda/"
+"""Start of the names of log groups; the function's name follows."""
+_EXAMPLE: Final = "8f507cfc-0a1b-4697-b07a-ac58fc914c95"
+_START: Final = re.compile(r"START RequestId: ([\w-]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a worker's log."""
+
+    time: datetime
+    """When it was written, UTC."""
+    stream: str
+    """The sandbox that wrote it."""
+    text: str
+    """What it says, without what could steer a terminal."""
+
+
+def log_groups(options: LambdaOptions, *, but: Sequence[str] = ()) -> list[str]:
+    """Names of the log groups of our functions, also of those that are gone.
+
+    Args:
+        options: of the Lambda engine.
+        but: functions that are called as ours and are not.
+    """
+    start, found = f"{GROUPS}{options.function}-", list[str]()
+    with explaining("list the log groups"):
+        pages = client("logs", options).get_paginator("describe_log_groups")
+        for page in pages.paginate(logGroupNamePrefix=start):
+            found += [group["logGroupName"] for group in page["logGroups"]]
+    functions = [name.removeprefix(GROUPS) for name in found]
+    return [f"{GROUPS}{f}" for f in functions if is_function_name(options, f) and f not in but]
+
+
+def logs_of_call(options: LambdaOptions, call: str) -> list[Line]:
+    """All lines of one call.
+
+    Args:
+        options: of the Lambda engine.
+        call: its request id, as receipts and errors give it.
+
+    Raises:
+        OptionError: it is no request id.
+        CloudError: there is no log of it.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F-]{36}", call):
+        raise OptionError(f"{call!r} is no request id; one looks like {_EXAMPLE}")
+    service = client("logs", options)
+    for group in log_groups(options):
+        with explaining(f"search the log group {group}"):
+            for page in service.get_paginator("filter_log_events").paginate(
+                logGroupName=group, filterPattern=f'"START RequestId: {call}"'
+            ):
+                for event in page["events"]:
+                    stream, start = event["logStreamName"], event["timestamp"]
+                    return _of_call(_stream(service, group, stream, start), call)
+    raise CloudError(
+        f"there is no log of call {call}: lines come some seconds after it; is it in this region"
+        f" ({options.region}) and of a function {options.function}-...?"
+    )
+
+
+def logs_of_last(options: LambdaOptions) -> list[Line]:
+    """All lines of the call that wrote last.
+
+    Raises:
+        CloudError: nothing was logged.
+    """
+    service, newest = client("logs", options), list[tuple[int, str, str]]()
+    with explaining("look for the newest log"):
+        for group in log_groups(options):
+            streams = service.describe_log_streams(
+                logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
+            )["logStreams"]
+            newest += [(s.get("lastEventTimestamp", 0), group, s["logStreamName"]) for s in streams]
+        if newest:
+            _, group, stream = max(newest)
+            lines = _stream(service, group, stream, 0)
+            started = [match[1] for line in lines if (match := _START.match(line.text))]
+            return _of_call(lines, started[-1]) if started else lines
+    raise CloudError(
+        f"no function {options.function}-... in {options.region} has logged anything yet: lines"
+        " come some seconds after a call"
+    )
+
+
+def recent(options: LambdaOptions, span: timedelta) -> list[Line]:
+    """All lines of some time, of all functions and sandboxes, in the order of time."""
+    since = int((datetime.now(UTC) - span).timestamp() * 1000)
+    lines, service = list[Line](), client("logs", options)
+    for group in log_groups(options):
+        with explaining(f"read the log group {group}"):
+            pages = service.get_paginator("filter_log_events")
+            for page in pages.paginate(logGroupName=group, startTime=since):
+                lines += [_line(event, event["logStreamName"]) for event in page["events"]]
+    return sorted(lines, key=lambda line: line.time)
+
+
+def log_removal(options: LambdaOptions, group: str) -> Step:
+    """The log group is gone."""
+    service = client("logs", options)
+
+    def is_gone() -> bool:
+        return group not in log_groups(options)
+
+    def remove() -> str:
+        with explaining(f"remove log group {group}"):
+            service.delete_log_group(logGroupName=group)
+        return "removed"
+
+    return Step(name=f"log group {group}", says="remove it", is_done=is_gone, do=remove)
+
+
+def _stream(service: Any, group: str, stream: str, start: int) -> list[Line]:
+    """The lines of one sandbox; the end is reached when the same token comes back."""
+    lines, token = list[Line](), ""
+    while True:
+        how = {"nextToken": token} if token else {}
+        page = service.get_log_events(
+            logGroupName=group, logStreamName=stream, startTime=start, startFromHead=True, **how
+        )
+        lines += [_line(event, stream) for event in page["events"]]
+        if page["nextForwardToken"] == token:
+            return lines
+        token = page["nextForwardToken"]
+
+
+def _of_call(lines: list[Line], call: str) -> list[Line]:
+    """From the call's first line to its report, or to the start of the next call."""
+    found = list[Line]()
+    for line in lines:
+        match = _START.match(line.text)
+        if match or found:
+            if match and match[1] != call:
+                if found:
+                    break
+                continue
+            found.append(line)
+            if line.text.startswith(f"REPORT RequestId: {call}"):
+                break
+    return found
+
+
+def _line(event: dict[str, Any], stream: str) -> Line:
+    return Line(
+        time=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
+        stream=plain(stream),
+        text=plain(event["message"].rstrip("\n")),
+    )

@@ -1,0 +1,84 @@
+"""From rows to tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.testing import assert_allclose
+
+from fake_results import make_observations, make_places
+from fieldwren.season.analysis import analyse, observation_weights
+
+
+def test_a_clear_view_in_a_cloudy_scene_counts_less():
+    table = pd.DataFrame(
+        {"scene_cloud_cover": [0.0, 50.0, 100.0, None], "clear_fraction": [1.0, 0.8, 1.0, 0.5]}
+    )
+    assert_allclose(observation_weights(table), [1, 0.4, 0.05, 0.5])
+
+
+def test_places_have_a_daily_curve_from_their_first_to_their_last_clear_date():
+    places = make_places()
+    table = make_observations(places, years=1)
+    series = analyse(table.sample(frac=1, random_state=1), "ndvi").series
+    assert list(series.columns) == ["place_id", "date", "smooth", "low", "high", "gap"]
+    assert set(series["place_id"]) == {p.id for p in places}
+    for place_id, curve in series.groupby("place_id"):
+        clear = table[(table["place_id"] == place_id) & (table["status"] == "ok")]["datetime"]
+        assert curve["date"].iloc[0].date() == clear.min().date()
+        assert curve["date"].iloc[-1].date() == clear.max().date()
+        assert (curve["date"].diff().dropna() == pd.Timedelta(days=1)).all()
+
+
+def test_only_clear_observations_shape_the_curve():
+    table = make_observations(make_places()[1:2], years=2)
+    spoiled = table.assign(ndvi=table["ndvi"].where(table["status"] == "ok", -5.0))
+    pd.testing.assert_frame_equal(analyse(spoiled, "ndvi").series, analyse(table, "ndvi").series)
+
+
+def one_place(values, step=16):
+    """Clear rows of one place with these values."""
+    table = make_observations(make_places()[:1], years=1).iloc[:1]
+    dates = pd.Timestamp("2017-01-01", tz="UTC") + pd.to_timedelta(
+        np.arange(len(values)) * step, "D"
+    )
+    return pd.DataFrame(
+        {**table.iloc[0].to_dict(), "datetime": dates}, index=range(len(values))
+    ).assign(ndvi=values, status="ok", reason=None, clear_fraction=1.0, scene_cloud_cover=0.0)
+
+
+def test_a_table_without_clear_rows_has_no_curve_and_says_so():
+    table = make_observations(make_places()[:1], years=1)
+    result = analyse(table[table["status"] != "ok"], "ndvi", places=["coffee", "nowhere"])
+    assert result.series.empty
+    assert result.notes["coffee"] == ("There is no clear date, so there is no curve.",)
+    assert result.notes["nowhere"] == result.notes["coffee"]
+
+
+def test_one_clear_date_is_said():
+    assert "is one clear date" in analyse(one_place([0.4]), "ndvi").notes["coffee"][0]
+    assert "are 2 clear dates" in analyse(one_place([0.4, 0.5]), "ndvi").notes["coffee"][0]
+
+
+def test_constant_values_are_said_and_stay():
+    result = analyse(one_place([0.4] * 20), "ndvi")
+    assert "same value" in result.notes["coffee"][0]
+    assert_allclose(result.series[["smooth", "low", "high"]], 0.4)
+
+
+def test_stray_values_are_said_and_left_out():
+    result = analyse(one_place([0.4] * 20 + [1.4]), "ndvi")
+    assert (
+        "1 of 21 clear values lie outside [-1, 1]: they are not used" in result.notes["coffee"][0]
+    )
+    assert result.series["smooth"].max() < 0.41
+
+
+def test_an_index_that_is_not_bounded_is_used():
+    result = analyse(one_place([4.0 + 0.1 * (i % 3) for i in range(20)]), "ndvi")
+    assert "they are used" in result.notes["coffee"][0]
+    assert_allclose(result.series["smooth"], 4.1, atol=0.1)
+
+
+def test_missing_values_are_no_clear_dates():
+    assert "no clear date" in analyse(one_place([np.nan] * 5), "ndvi").notes["coffee"][0]
