@@ -20,7 +20,7 @@ types: $(VENV)/.dev
 	$(BIN)/basedpyright
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -216,7 +216,7 @@ def _land(view: _View) -> str:
 
 def _graticule(view: _View) -> str:
     parts: list[str] = []
-    for lon in _round_values(view.left, view.right):
+    for lon in style.round_values(view.left, view.right):
         x = lon * view.x[0] + view.x[1]
         east = (lon + 180.0) % 360.0 - 180.0
         text = f"{abs(east):g}° {'W' if east < 0 else 'E' if east else ''}"
@@ -225,7 +225,7 @@ def _graticule(view: _View) -> str:
             parts.append(
                 f'<text class="middle" x="{x:.1f}" y="{view.height + 15:.0f}">{text}</text>'
             )
-    for lat in _round_values(view.low, view.high):
+    for lat in style.round_values(view.low, view.high):
         y = lat * view.y[0] + view.y[1]
         text = f"{abs(lat):g}° {'S' if lat < 0 else 'N' if lat else ''}"
         parts.append(f'<path class="grid" d="M0 {y:.1f}H{_WIDTH}"/>')
