@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types tests docs bench clean
+.PHONY: demo test lint types tests docs bench smoke-aws clean
 
 demo: $(VENV)/.full
 	$(BIN)/fieldwren demo --out demo
@@ -25,8 +25,13 @@ tests: $(VENV)/.dev
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# On a real account, at a cost of some cents: needs `fieldwren setup` to have been run.
+smoke-aws: $(VENV)/.dev
+	FIELDWREN_SMOKE_AWS=1 $(BIN)/python -m pytest -m smoke_aws tests/test_aws_smoke.py $(PYTEST)
+
 bench: $(VENV)/.dev
 	$(BIN)/python bench/reading.py
+	$(BIN)/python bench/lambda_calls.py
 
 # A machine whose Python lacks ensurepip (Debian without python3-venv) still has pip.
 $(BIN)/python:

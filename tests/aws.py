@@ -5,22 +5,27 @@
         aws.emulator.script.append("throttle")  # the next call is refused
 
 The worker package is built by pip from wheels, for this machine's architecture and Python, once for
-all sessions of one version (it is kept in the cache folder of the tests).
+all sessions of one version (it is kept in the cache folder of the tests). Where pip reaches no
+registry it is built from what is installed here.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import tempfile
 import uuid
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import distribution
 from pathlib import Path
 
 import boto3
 from moto.server import ThreadedMotoServer
 
+from fieldwren.engine.aws_lambda import package
 from fieldwren.engine.aws_lambda.options import LambdaOptions
+from fieldwren.errors import CloudError
 from lambda_emulator import LambdaEmulator
 
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
@@ -56,6 +61,17 @@ class Aws:
         return boto3.client(service)
 
 
+def copy_installed(folder, architecture, wanted):
+    """What :func:`package._install` does, from the libraries of this installation."""
+    assert architecture == ARCHITECTURE
+    for requirement in wanted:
+        for file in distribution(requirement.partition(">")[0]).files or ():
+            source, target = Path(str(file.locate())), folder / file
+            if ".." not in file.parts and source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+
+
 class Account:
     """Starts and stops the services; a context manager that gives the endpoint and the emulator."""
 
@@ -64,6 +80,10 @@ class Account:
         self._moto.start()
         self.endpoint = "http://{}:{}".format(*self._moto.get_host_and_port())
         self.emulator = LambdaEmulator(endpoint=self.endpoint, region=REGION).__enter__()
+        try:
+            package.build_package(CACHE / "packages", ARCHITECTURE)
+        except CloudError:  # pip reaches no registry
+            package._install = copy_installed
         return self
 
     def __exit__(self, *_):

@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import itertools
 import json
 import os
 import queue
@@ -68,7 +67,6 @@ class Function:
         self.sandboxes, self.ready_at = [], 0.0
         self.settings = {"MemorySize": 128, "Timeout": 3, "Architectures": ["x86_64"]}
         self.digest, self.size, self.folder = "", 0, None
-        self.versions = itertools.count(1)
         self.configure(request)
 
     def configure(self, request):
@@ -77,15 +75,16 @@ class Function:
         self.settings["Environment"] = request.get("Environment") or {}
 
     def unpack(self, data):
-        """Take new code into a folder of its own."""
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            if sum(i.file_size for i in package.infolist()) > _UNPACKED:
-                words = "Unzipped size must be smaller than 262144000 bytes"
-                raise ApiError(400, "InvalidParameterValueException", words)
-            self.folder = self.home / f"code-{next(self.versions)}"
-            package.extractall(self.folder)
-        self.digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        self.size = len(data)
+        """Take new code; functions with the same share a folder, which none of them can write."""
+        digest = hashlib.sha256(data)
+        self.folder = self.home / f"code-{digest.hexdigest()[:16]}"
+        if not self.folder.is_dir():
+            with zipfile.ZipFile(io.BytesIO(data)) as package:
+                if sum(i.file_size for i in package.infolist()) > _UNPACKED:
+                    words = "Unzipped size must be smaller than 262144000 bytes"
+                    raise ApiError(400, "InvalidParameterValueException", words)
+                package.extractall(self.folder)
+        self.digest, self.size = base64.b64encode(digest.digest()).decode(), len(data)
 
     def describe(self):
         pending = time.monotonic() < self.ready_at
@@ -274,7 +273,7 @@ class LambdaEmulator:
                 words = "The role defined for the function cannot be assumed by Lambda."
                 raise ApiError(400, "InvalidParameterValueException", words)
         arn = f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}"
-        function = Function(self.home / name, arn, request)
+        function = Function(self.home, arn, request)
         function.unpack(self._code(request["Code"]))
         with self._lock:
             function.ready_at = time.monotonic() + self.pending
@@ -299,7 +298,6 @@ class LambdaEmulator:
         self._retire(function)
         with self._lock:
             del self.functions[name]
-        shutil.rmtree(function.home, ignore_errors=True)
         return 204, None
 
     def find(self, name):
@@ -454,8 +452,10 @@ class LambdaEmulator:
         if fault == "timeout":
             return "timeout", _timed_out(request_id, settings["Timeout"])
         sandbox.calls.put((request_id, payload, settings["Timeout"]))
-        if fault == "crash":
+        if fault == "crash":  # at any moment of the call, or after it
             sandbox.process.kill()
+            words = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+            return "exit", _error(words, "Runtime.ExitError")
         started, until = None, time.monotonic() + 30
         while True:
             with suppress(queue.Empty):

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.testing import assert_allclose
 
 from fake_results import make_observations, make_places
-from fieldwren.season.analysis import analyse, observation_weights
+from fieldwren.season.analysis import analyse
+from fieldwren.season.rows import observation_weights
 
 
 def test_a_clear_view_in_a_cloudy_scene_counts_less():
@@ -32,7 +33,8 @@ def test_places_have_a_daily_curve_from_their_first_to_their_last_clear_date():
 
 def test_only_clear_observations_shape_the_curve():
     table = make_observations(make_places()[1:2], years=2)
-    spoiled = table.assign(ndvi=table["ndvi"].where(table["status"] == "ok", -5.0))
+    used = table["status"].isin(["ok", "outlier"])  # which is found anew
+    spoiled = table.assign(ndvi=table["ndvi"].where(used, -5.0))
     pd.testing.assert_frame_equal(analyse(spoiled, "ndvi").series, analyse(table, "ndvi").series)
 
 
@@ -49,7 +51,8 @@ def one_place(values, step=16):
 
 def test_a_table_without_clear_rows_has_no_curve_and_says_so():
     table = make_observations(make_places()[:1], years=1)
-    result = analyse(table[table["status"] != "ok"], "ndvi", places=["coffee", "nowhere"])
+    cloudy = table[~table["status"].isin(["ok", "outlier"])]
+    result = analyse(cloudy, "ndvi", places=["coffee", "nowhere"])
     assert result.series.empty
     assert result.notes["coffee"] == ("There is no clear date, so there is no curve.",)
     assert result.notes["nowhere"] == result.notes["coffee"]

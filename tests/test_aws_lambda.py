@@ -57,7 +57,7 @@ def test_calls_run_in_a_process_of_lambdas_own_with_the_package(engine):
 
     pid, files, heavy = engine.submit(look).result()
     assert pid != os.getpid()
-    assert all("/code-1/" in f for f in files)
+    assert all("/code-" in f for f in files)
     assert not heavy
 
 

@@ -21,7 +21,12 @@ PACKAGES = CACHE / "packages"
 
 @pytest.fixture(scope="module", params=["x86_64", "arm64"])
 def built(request):
-    return build_package(PACKAGES, request.param)
+    try:
+        return build_package(PACKAGES, request.param)
+    except CloudError as error:
+        if "pip finds no wheels" in str(error):
+            pytest.skip("pip reaches no registry")
+        raise
 
 
 def test_the_sources_are_what_the_worker_imports_and_no_more():
@@ -94,8 +99,9 @@ def test_a_package_that_was_deleted_is_made_again(built):
     assert build_package(PACKAGES, built.architecture).path.is_file()
 
 
-def test_the_zip_alone_runs_the_worker(tmp_path):
+def test_the_zip_alone_runs_the_worker(tmp_path, aws):
     """Nothing but the zip and the standard library is there."""
+    del aws  # makes sure that there is one
     made = build_package(PACKAGES, ARCHITECTURE)
     with zipfile.ZipFile(made.path) as content:
         content.extractall(tmp_path)

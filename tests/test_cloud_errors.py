@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -256,3 +257,13 @@ def test_a_bucket_that_was_removed_is_named(aws, capsys, tmp_path):
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert f"there is no bucket {BUCKET}-gone: run `fieldwren setup`" in said
+
+
+@pytest.mark.parametrize("command", [SETUP, ("teardown", "--yes"), ("logs",), ("dashboard",)])
+def test_a_missing_library_is_named(command, monkeypatch, capsys):
+    for name in [n for n in sys.modules if n.partition(".")[0] in {"boto3", "botocore"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setenv("FIELDWREN_LAMBDA_REGION", "us-west-2")
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    assert 'pip install "fieldwren[aws]"' in refused(capsys, *command)

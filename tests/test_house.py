@@ -25,7 +25,7 @@ LAYERS = (
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
     ("acquisitions", "estimate", "planner", "site", "worker", "chip", "chip_dates"),
-    ("ledger", "table"),
+    ("ledger", "table", "folder"),
     ("present", "cloud", "lab"),
     ("results", "doctor", "gallery"),
     ("pipeline",),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from fieldwren.season import smooth as module
-from fieldwren.season.smooth import BRIDGED, LAMBDA, LAMBDAS, smooth
+from fieldwren.season.smooth import BRIDGED, LAMBDA, LAMBDAS, Series, smooth
 
 
 def season(days):
@@ -27,9 +27,10 @@ def observed(seed=0, *, n=3650, share=0.1, noise=0.03, cloud=0.15):
     return days, np.where(lowered, values - rng.uniform(0.1, 0.5, len(days)), values)
 
 
-def curve(days, values, weights=None, **options):
+def curve(days, values, weights=None, *, series=None, lam=None):
     """The curve of one series."""
-    return smooth(days, values, np.ones(len(days)) if weights is None else weights, **options)
+    weights = np.ones(len(days)) if weights is None else weights
+    return smooth(Series.of(days, values, weights, series), lam=lam)
 
 
 def rmse(line, truth):

@@ -42,6 +42,16 @@ class Settings:
     """Rows with a smaller clear fraction of the place are ``low_coverage``."""
     dilate: float = 0.0
     """Metres by which clouds and shadows are grown."""
+    smooth: str = "whittaker"
+    """``whittaker``, ``savgol``, ``harmonic`` or ``workshop``: how the curve is drawn."""
+    smooth_lambda: float = 0.0
+    """Smoothness of the Whittaker smoother; 0: chosen for each place."""
+    outliers: bool = True
+    """Whether values that drop and recover as missed cloud does are marked and left out."""
+    season_method: str = "threshold"
+    """``threshold`` or ``derivative``: how start and end of a season are found."""
+    season_threshold: float = 0.2
+    """Share of the rise at which a season starts, and of the fall at which it ends."""
     chips: int = 24
     """Places that get pictures on their clearest dates, at most; 0: none. What reading them costs
     is in the receipt; ``plan`` does not know it, as the dates are chosen from the rows."""
@@ -83,6 +93,8 @@ _RANGES: Final = {
     "max_cloud": (0, 100),
     "min_clear": (0, 1),
     "dilate": (0, 1000),
+    "smooth_lambda": (0, 1e9),
+    "season_threshold": (0.01, 0.99),
     "chips": (0, 10_000),
     "workers": (0, 10_000),
     "files": (1, 1000),
@@ -90,7 +102,8 @@ _RANGES: Final = {
     "timeout": (0.1, 3600),
     "deadline": (0.1, 86_400),
 }
-_WORDS: Final = {int: "a whole number", float: "a number", str: "text"}
+_WORDS: Final = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TYPES: Final = {k: t for k, t in get_type_hints(Settings).items() if k != "origins"}
 NAMES: Final = tuple(f.name for f in fields(Settings) if f.name != "origins")
 
@@ -181,6 +194,8 @@ def _convert(name: str, value: Any, origin: str) -> Any:
         if kind == tuple[str, ...]:
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(str(p).strip() for p in parts)
+        if kind is bool:
+            return _TRUTH[str(value).strip().lower()]
         return kind(value)
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise OptionError(f"{name} ({origin}) must be {_WORDS[kind]}, not {value!r}") from None

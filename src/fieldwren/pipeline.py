@@ -44,6 +44,7 @@ from fieldwren.places import PlaceList, read_places
 from fieldwren.planner import Plan, make_plan, missing_bands, recipe_key
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.results import PLOTS, Results
+from fieldwren.season.analysis import SeasonOptions
 from fieldwren.site import check_files, check_reach, engine_workers, read_options, site_of
 from fieldwren.table import assemble
 from fieldwren.worker import observe as observe_task
@@ -87,6 +88,7 @@ def observe(
     """
     clock = _Clock()
     asked = _Asked(places=places, since=since, until=until, settings=resolve(**settings))
+    options = SeasonOptions.of(asdict(asked.settings))
     job = _prepare(asked, clock, progress)
     folder = Path(out) if out else None
     with job.ledger(folder) as ledger:
@@ -99,9 +101,10 @@ def observe(
         if rows.num_rows > table.num_rows:
             words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
             progress(Event(phase="reading", note=words))
-    results = Results(
-        places=planned.places, rows=table, receipt={}, index=job.recipe.indices[0].name
-    )
+    index = job.recipe.indices[0].name
+    with clock("season"):
+        table = options.mark(table, index)
+    results = Results(places=planned.places, rows=table, receipt={}, index=index, options=options)
     with clock("chips"):
         gallery = _chips(job, planned, results, folder, progress=progress)
     facts = partial(_receipt, job, planned, table, clock, gallery=gallery, spent=spent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from html import escape
@@ -9,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-import pyarrow as pa
-from pyarrow import csv
-from pyarrow.parquet import write_table
 
 from fieldwren.errors import MissingExtraError, PlaceError
 from fieldwren.files import file_name, replace_file, write_json
+from fieldwren.folder import load_folder, save_rows, save_tables
 from fieldwren.ledger import RETRIED
+from fieldwren.present.chip_files import load_chips
 from fieldwren.present.plots import save_plot
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import folium
+    import pyarrow as pa
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -109,6 +110,21 @@ class Results:
         return analyse(self.table, self.index, self.options, places=places)
 
     @property
+    def seasons(self) -> pd.DataFrame:
+        """A row per season; see :class:`fieldwren.season.analysis.Analysis`."""
+        return self.analysis.seasons
+
+    @property
+    def anomalies(self) -> pd.DataFrame:
+        """A row per place and dekad; see :class:`fieldwren.season.analysis.Analysis`."""
+        return self.analysis.anomalies
+
+    @property
+    def adequacy(self) -> pd.DataFrame:
+        """A row per place and month; see :class:`fieldwren.season.analysis.Analysis`."""
+        return self.analysis.adequacy
+
+    @property
     def smooth(self) -> pd.DataFrame:
         """The smooth curve of every place, a row per day: place_id, date, smooth, low, high, gap.
 
@@ -182,6 +198,29 @@ class Results:
             chips=self.chips,
         )
 
+    def analysed(self, options: SeasonOptions) -> Results:
+        """The same rows with these options: which of them are outliers, and what they say."""
+        rows = options.mark(self.rows, self.index)
+        receipt = _described(self.receipt, rows, options)
+        return replace(self, rows=rows, receipt=receipt, options=options)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Results:
+        """The results that :meth:`save` wrote into a folder.
+
+        Raises:
+            LedgerError: a file of them is missing or cannot be read.
+        """
+        rows, places, receipt = load_folder(Path(folder))
+        return cls(
+            places=places,
+            rows=rows,
+            receipt=receipt,
+            index=next(iter(receipt.get("formulas", {})), "ndvi"),
+            options=SeasonOptions.of(receipt.get("arguments", {})),
+            chips=load_chips(Path(folder)),
+        )
+
     def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
         """Write table, series, plots, map, report and receipt into a folder.
 
@@ -195,9 +234,8 @@ class Results:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / "observations.parquet", lambda p: write_table(self.rows, p))
-        replace_file(folder / "observations.csv", lambda p: _write_csv(self.table, p))
-        self._save_tables(folder)
+        save_rows(self.rows, self.places, folder)
+        save_tables(self.analysis, folder)
         for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
             try:
                 draw(self, folder, progress)
@@ -206,16 +244,6 @@ class Results:
         progress(Event(phase="report"))
         replace_file(folder / "report.html", self.report)
         write_json(folder / "receipt.json", self.receipt)
-
-    def _save_tables(self, folder: Path) -> None:
-        """Write what the rows say; the curves may be long, and are written by Arrow."""
-        series = pa.Table.from_pandas(self.smooth, preserve_index=False)
-        replace_file(folder / "series.parquet", lambda p: write_table(series, p))
-        rounded = self.smooth.round({"smooth": 5, "low": 5, "high": 5})
-        text = pa.Table.from_pandas(rounded, preserve_index=False)
-        text = text.set_column(1, "date", text["date"].cast(pa.date32()))
-        style = csv.WriteOptions(quoting_style="needed")
-        replace_file(folder / "series.csv", lambda p: csv.write_csv(text, p, style))
 
     def _repr_html_(self) -> str:
         """A line of facts and a table per place, for notebooks."""
@@ -276,5 +304,10 @@ def _save_map(results: Results, folder: Path, progress: Progress) -> None:
     replace_file(folder / "map.html", lambda p: results.map().save(str(p)))
 
 
-def _write_csv(frame: pd.DataFrame, path: Path, *, dates: str = "%Y-%m-%dT%H:%M:%SZ") -> None:
-    frame.to_csv(path, index=False, float_format="%.6g", date_format=dates)
+def _described(
+    receipt: Mapping[str, Any], rows: pa.Table, options: SeasonOptions
+) -> dict[str, Any]:
+    """The receipt of rows that were analysed again."""
+    counts = dict(Counter(rows["status"].to_pylist()).most_common())
+    arguments = {**receipt.get("arguments", {}), **options.settings()}
+    return {**receipt, "arguments": arguments, "rows_by_status": counts}

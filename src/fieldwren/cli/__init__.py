@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fieldwren import __version__
-from fieldwren.cli import cloud, doctor, lab, observe, setup
+from fieldwren.cli import cloud, doctor, lab, observe, season, setup
 from fieldwren.errors import FieldwrenError
 from fieldwren.log import follow_environment
 
@@ -26,7 +26,7 @@ __all__ = ["main", "parser"]
 
 _UNUSABLE: Final = 2
 _INTERRUPTED: Final = 130
-_COMMANDS: Final = (observe, setup, cloud, lab, doctor)
+_COMMANDS: Final = (observe, season, setup, cloud, lab, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

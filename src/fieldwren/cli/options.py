@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddCommand",
+    "add_season_settings",
     "add_settings",
     "job_arguments",
     "job_options",
@@ -62,6 +63,7 @@ def job_options() -> argparse.ArgumentParser:
     add_settings(job, "--min-clear", metavar="FRACTION", type=float)
     add_settings(job, "--dilate", metavar="METRES", type=float)
     add_settings(job, "--workers", "--chips", metavar="N", type=int)
+    add_season_settings(job)
     return job
 
 
@@ -78,19 +80,41 @@ _HELP: Final = {
     "--workers": "tasks at the same time (one per core, or what the engine has)",
     "--plots": "png (default), svg, both or none",
     "--chips": "pictures of so many places on their clearest dates (24; 0: none)",
+    "--smooth": "the curve: whittaker (default), savgol, harmonic or workshop",
+    "--lambda": "smoothness of the Whittaker curve (chosen for each place)",
+    "--no-outliers": "keep values that drop and recover as missed cloud does",
+    "--season-method": "threshold (default) or derivative",
+    "--threshold": "share of its rise at which a season starts (0.2)",
 }
-_SETTINGS: Final = tuple(name.strip("-").replace("-", "_") for name in _HELP)
+_NAMED: Final = {
+    "--lambda": "smooth_lambda",
+    "--no-outliers": "outliers",
+    "--threshold": "season_threshold",
+}
+"""Settings whose option is shorter than their name."""
+
+
+def _setting(option: str) -> str:
+    return _NAMED.get(option, option.strip("-").replace("-", "_"))
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str, **how: Any) -> None:
     """Add options that are settings, with their help."""
     for name in names:
-        parser.add_argument(name, help=_HELP[name], **how)
+        parser.add_argument(name, dest=_setting(name), help=_HELP[name], **how)
+
+
+def add_season_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how rows become curves and seasons."""
+    add_settings(parser, "--smooth", "--season-method", metavar="NAME")
+    add_settings(parser, "--lambda", metavar="L", type=float)
+    add_settings(parser, "--threshold", metavar="FRACTION", type=float)
+    add_settings(parser, "--no-outliers", action="store_const", const=False)
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """The settings given on the command line; None where one was not."""
-    return {name: getattr(options, name, None) for name in _SETTINGS}
+    return {name: getattr(options, name, None) for name in map(_setting, _HELP)}
 
 
 def job_arguments(options: argparse.Namespace, screen: Screen) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.engine.aws_lambda.client import client, explaining
-from fieldwren.errors import OptionError
+from fieldwren.errors import MissingExtraError, OptionError
 
 if TYPE_CHECKING:
     from fieldwren.engine.aws_lambda.options import LambdaOptions
@@ -44,10 +44,9 @@ def account_of(options: LambdaOptions) -> Account:
 
 def usual_region(options: LambdaOptions) -> str:
     """The region of the options, of the profile or environment, or else the one near the data."""
-    import boto3  # noqa: PLC0415 - heavy
-
     if options.region:
         return options.region
+    boto3 = _boto3()
     with explaining("read the AWS configuration"):
         return boto3.Session(profile_name=options.profile or None).region_name or NEAR_LANDSAT
 
@@ -58,9 +57,7 @@ def check_region(region: str) -> None:
     Raises:
         OptionError: AWS has no such region, as far as the installed boto3 knows.
     """
-    import boto3  # noqa: PLC0415 - heavy
-
-    session = boto3.Session()
+    session = _boto3().Session()
     known = sorted(
         region
         for partition in session.get_available_partitions()
@@ -70,3 +67,11 @@ def check_region(region: str) -> None:
         near = difflib.get_close_matches(region, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"such as {NEAR_LANDSAT} or eu-central-1"
         raise OptionError(f"AWS has no region {region!r} with Lambda: {hint}")
+
+
+def _boto3() -> Any:
+    try:
+        import boto3  # noqa: PLC0415 - optional and heavy
+    except ImportError:
+        raise MissingExtraError("AWS", "aws") from None
+    return boto3

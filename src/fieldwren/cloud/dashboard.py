@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.cloud.steps import Step
-from fieldwren.engine.aws_lambda.client import client, explaining
+from fieldwren.engine.aws_lambda.client import client, code_of, explaining
 from fieldwren.errors import CloudError
 
 if TYPE_CHECKING:
@@ -84,13 +84,15 @@ def dashboard_removal(options: LambdaOptions) -> Step:
 
 def _found(options: LambdaOptions) -> Any:
     """The body of the dashboard; None where there is none."""
-    cloudwatch = client("cloudwatch", options)
     name = dashboard_name(options)
     with explaining(f"look at dashboard {name}"):
+        cloudwatch = client("cloudwatch", options)
         try:
             found = cloudwatch.get_dashboard(DashboardName=name)
-        except cloudwatch.exceptions.ResourceNotFound:
-            return None
+        except cloudwatch.exceptions.ClientError as error:
+            if code_of(error) in {"ResourceNotFound", "DashboardNotFoundError"}:
+                return None
+            raise
     return json.loads(found["DashboardBody"])
 
 

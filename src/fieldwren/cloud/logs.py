@@ -23,6 +23,7 @@ __all__ = ["GROUPS", "Line", "log_groups", "log_removal", "logs_of_call", "logs_
 GROUPS: Final = "/aws/lambda/"
 """Start of the names of log groups; the function's name follows."""
 _EXAMPLE: Final = "8f507cfc-0a1b-4697-b07a-ac58fc914c95"
+_LOOK_BACK: Final = (timedelta(minutes=10), timedelta(hours=3), timedelta(days=14))
 _START: Final = re.compile(r"START RequestId: ([\w-]+)")
 
 
@@ -83,23 +84,22 @@ def logs_of_call(options: LambdaOptions, call: str) -> list[Line]:
 
 
 def logs_of_last(options: LambdaOptions) -> list[Line]:
-    """All lines of the call that wrote last.
+    """All lines of the call that started last.
 
     Raises:
-        CloudError: nothing was logged.
+        CloudError: nothing was logged for two weeks.
     """
-    service, newest = client("logs", options), list[tuple[int, str, str]]()
-    with explaining("look for the newest log"):
-        for group in log_groups(options):
-            streams = service.describe_log_streams(
-                logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
-            )["logStreams"]
-            newest += [(s.get("lastEventTimestamp", 0), group, s["logStreamName"]) for s in streams]
-        if newest:
-            _, group, stream = max(newest)
-            lines = _stream(service, group, stream, 0)
-            started = [match[1] for line in lines if (match := _START.match(line.text))]
-            return _of_call(lines, started[-1]) if started else lines
+    groups = log_groups(options)
+    for span in _LOOK_BACK:  # what CloudWatch says of the age of a stream may be an hour old
+        starts = [
+            (line.time, line.text, group, line.stream)
+            for group in groups
+            for line in _since(options, group, span, filterPattern='"START RequestId"')
+        ]
+        for time, text, group, stream in sorted(starts, reverse=True):
+            if match := _START.match(text):
+                start = int(time.timestamp() * 1000)
+                return _of_call(_stream(client("logs", options), group, stream, start), match[1])
     raise CloudError(
         f"no function {options.function}-... in {options.region} has logged anything yet: lines"
         " come some seconds after a call"
@@ -108,13 +108,7 @@ def logs_of_last(options: LambdaOptions) -> list[Line]:
 
 def recent(options: LambdaOptions, span: timedelta) -> list[Line]:
     """All lines of some time, of all functions and sandboxes, in the order of time."""
-    since = int((datetime.now(UTC) - span).timestamp() * 1000)
-    lines, service = list[Line](), client("logs", options)
-    for group in log_groups(options):
-        with explaining(f"read the log group {group}"):
-            pages = service.get_paginator("filter_log_events")
-            for page in pages.paginate(logGroupName=group, startTime=since):
-                lines += [_line(event, event["logStreamName"]) for event in page["events"]]
+    lines = [line for group in log_groups(options) for line in _since(options, group, span)]
     return sorted(lines, key=lambda line: line.time)
 
 
@@ -131,6 +125,16 @@ def log_removal(options: LambdaOptions, group: str) -> Step:
         return "removed"
 
     return Step(name=f"log group {group}", says="remove it", is_done=is_gone, do=remove)
+
+
+def _since(options: LambdaOptions, group: str, span: timedelta, **which: str) -> list[Line]:
+    """The lines of a log group that were written within a time before now."""
+    since, lines = int((datetime.now(UTC) - span).timestamp() * 1000), list[Line]()
+    with explaining(f"read the log group {group}"):
+        pages = client("logs", options).get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=group, startTime=since, **which):
+            lines += [_line(event, event["logStreamName"]) for event in page["events"]]
+    return lines
 
 
 def _stream(service: Any, group: str, stream: str, start: int) -> list[Line]:

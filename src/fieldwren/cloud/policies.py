@@ -123,7 +123,6 @@ def person_policy(options: LambdaOptions, account: Account) -> Policy:
         Logs=(
             [
                 "logs:DeleteLogGroup",
-                "logs:DescribeLogStreams",
                 "logs:FilterLogEvents",
                 "logs:GetLogEvents",
             ],

@@ -9,7 +9,7 @@ function drawCalendar(place) {
     left = 40,
     row = 19,
     top = 18;
-  const [a, b] = [yearOf(data.first), yearOf(data.last)],
+  const [a, b] = [yearOf(data.begin), yearOf(data.end)],
     month = (width - left - 2) / 12;
   const svg = s("svg", {
     viewBox: `0 0 ${width} ${top + (b - a + 1) * row + 2}`,
@@ -34,7 +34,7 @@ function drawCalendar(place) {
       byMonth.set(monthOf(day), [...(byMonth.get(monthOf(day)) || []), k]);
   });
   const targets = [];
-  for (let m = monthOf(data.first); m <= monthOf(data.last); m++) {
+  for (let m = monthOf(data.begin); m <= monthOf(data.end); m++) {
     const found = byMonth.get(m) || [],
       clear = found.filter((k) => rows.status[k] === "ok").length;
     const [cx, cy] = [left + (m % 12) * month, top + (Math.floor(m / 12) - a) * row];
@@ -269,16 +269,10 @@ function read(id) {
     rows = data.rows;
   rows.status = rows.status.map((number) => shared.statuses[number]);
   rows.lane = rows.status.map(laneOf);
-  const days = [
-    ...rows.date,
-    ...(data.curve
-      ? [data.curve.start, data.curve.start + data.curve.step * (data.curve.value.length - 1)]
-      : []),
-  ];
-  if (days.length) {
-    const [first, last] = [Math.min(...days), Math.max(...days)],
-      margin = Math.max(4, Math.floor((last - first) / 90));
-    Object.assign(data, { first: first - margin, last: last + margin });
+  if (rows.date.length) {
+    const [begin, end] = [rows.date[0], rows.date.at(-1)],
+      margin = Math.max(4, Math.floor((end - begin) / 90));
+    Object.assign(data, { begin, end, first: begin - margin, last: end + margin });
   }
   return data;
 }

@@ -243,7 +243,7 @@ function drawPoints({ data, from, to }, f) {
     const drawn = status in POINTS && rows.value[k] !== null;
     if (!drawn && !(strip && rows.lane[k] >= 0)) return;
     const [x, y] = [f.x(day), drawn ? f.y(rows.value[k]) : strip.top + strip.height / 2];
-    if (drawn) parts.push(mark(status, x, y));
+    if (drawn) parts.push(mark(status, x, y, f.narrow ? 2.2 : 2.9));
     targets.push({ x, y, words: () => rowWords(data, k) });
   });
   return [parts, targets];
@@ -327,7 +327,7 @@ function legend(data) {
 
 function zoomTools(place) {
   const { data } = place,
-    [a, b] = [yearOf(data.first), yearOf(data.last)];
+    [a, b] = [yearOf(data.begin), yearOf(data.end)];
   const select = h(
     "select",
     { "aria-label": "Years shown" },

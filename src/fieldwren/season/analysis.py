@@ -6,14 +6,22 @@ missing is null. What a person should know of a place is a sentence in ``Analysi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from fieldwren.season.smooth import MIN_DATES, smooth
+from fieldwren.errors import OptionError
+from fieldwren.season.adequacy import adequacy_table
+from fieldwren.season.anomaly import DEKADS, LEAST_YEARS, dekad_means, find_anomalies
+from fieldwren.season.methods import SMOOTHERS, smooth_by
+from fieldwren.season.notes import Notes
+from fieldwren.season.phenology import METHODS
+from fieldwren.season.rows import clear_rows, mark_outliers, place_index
+from fieldwren.season.seasons import season_table
+from fieldwren.season.smooth import Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,10 +30,17 @@ if TYPE_CHECKING:
 
     from fieldwren.season.smooth import Curves
 
-__all__ = ["Analysis", "SeasonOptions", "analyse", "observation_weights"]
+__all__ = ["Analysis", "SeasonOptions", "analyse"]
 
-_STRAYS: Final = 0.1
-"""A place with a greater share of its values outside [-1, 1] has an index that is not bounded."""
+
+_SETTINGS: Final = {
+    "smooth": "smooth",
+    "lam": "smooth_lambda",
+    "outliers": "outliers",
+    "method": "season_method",
+    "threshold": "season_threshold",
+}
+"""Names of settings by the names of options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +51,73 @@ class SeasonOptions:
     """``whittaker``, ``savgol``, ``harmonic`` or ``workshop``."""
     lam: float | None = None
     """Smoothness of the Whittaker smoother; None: chosen for each place."""
+    outliers: bool = True
+    """Whether values that drop and recover are marked, and leave the curve."""
+    method: str = "threshold"
+    """``threshold`` or ``derivative``: how start and end of a season are found."""
+    threshold: float = 0.2
+    """Share of the rise at which a season starts, and of the fall at which it ends."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("smooth", self.smooth, SMOOTHERS),
+            ("season_method", self.method, METHODS),
+        ):
+            if value not in known:
+                raise OptionError(f"{name} {value}: choose one of {', '.join(known)}")
+        if self.lam is not None and not 0 < self.lam <= 1e9:
+            raise OptionError(f"smooth_lambda must be greater than 0, to 1e9, not {self.lam}")
+        if not 0 < self.threshold < 1:
+            raise OptionError(f"season_threshold must be between 0 and 1, not {self.threshold}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> SeasonOptions:
+        """As settings say, by their names in :class:`fieldwren.config.Settings`.
+
+        Raises:
+            OptionError: a smoother or method is unknown.
+        """
+        named: dict[str, Any] = {
+            field: settings[name] for field, name in _SETTINGS.items() if name in settings
+        }
+        named["lam"] = named.get("lam") or None  # 0 is automatic
+        return cls(**named)
+
+    def settings(self) -> dict[str, Any]:
+        """These options under the names of settings."""
+        values = {name: getattr(self, field) for field, name in _SETTINGS.items()}
+        return {**values, "smooth_lambda": self.lam or 0.0}
+
+    def mark(self, rows: pa.Table, index: str) -> pa.Table:
+        """The rows with the outliers of these options; see :func:`mark_outliers`."""
+        columns = ["place_id", "datetime", "status", "reason", index]
+        columns += ["clear_fraction", "scene_cloud_cover"]
+        frame = rows.select(columns).to_pandas()
+        marked = mark_outliers(frame, index, lam=self.lam, wanted=self.outliers)
+        for name in ("status", "reason"):
+            text = pa.array(marked[name], pa.string(), from_pandas=True)
+            rows = rows.set_column(rows.column_names.index(name), name, text)
+        return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What the rows of a run say; columns are described in :func:`analyse`."""
+    """What the rows of a run say; places in the order in which they appear in the rows."""
 
     observations: pd.DataFrame
     """The rows given; ``status`` and ``reason`` say which are outliers."""
     series: pd.DataFrame
-    """place_id, date, smooth, low, high, gap."""
+    """place_id, date, smooth, low, high, gap: a row per day from the first to the last clear date.
+
+    low and high are the edges of the curve's 95 % band; gap says that no clear observation is near.
+    Deep in a gap of about a year all three numbers are null."""
     seasons: pd.DataFrame
-    """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening,
-    senescing, integral, method, note."""
+    """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening, senescing,
+    integral, method, note: a row per season, or one row with a note for a place without any."""
     anomalies: pd.DataFrame
-    """place_id, date, value, expected, z, percentile, vci, years, note."""
+    """place_id, date, value, expected, z, percentile, vci, years, note: a row per dekad."""
     adequacy: pd.DataFrame
-    """place_id, month, expected, passes, clear."""
+    """place_id, month, expected, passes, clear: a row per month."""
     notes: Mapping[str, tuple[str, ...]]
     """Sentences for people, by place_id; places of which there is nothing to say are not in it."""
 
@@ -64,7 +129,7 @@ def analyse(
     *,
     places: Sequence[str] = (),
 ) -> Analysis:
-    """Smooth the rows of all places, and find what they say.
+    """Find what the rows of all places say; tables are described in :class:`Analysis`.
 
     A place does not depend on the others, nor on the order of its rows.
 
@@ -73,124 +138,33 @@ def analyse(
         index: the column to analyse, such as "ndvi".
         options: None: all default.
         places: ids of places that may have no row.
+
+    Raises:
+        MissingExtraError: the smoother needs scipy, which is not installed.
     """
     options = options or SeasonOptions()
-    ids = pd.Index(
-        list(dict.fromkeys([*pd.unique(observations["place_id"]), *places])), dtype="str"
-    )
-    clear = _clear(observations, ids, index)
-    notes = _Notes(ids)
-    used = _bounded(clear, notes)
-    curves = smooth(
+    rows = mark_outliers(observations, index, lam=options.lam, wanted=options.outliers)
+    ids = place_index(rows, tuple(places))
+    notes = Notes(ids)
+    used = notes.bounded(clear_rows(rows, ids, index))
+    by_cloud = options.smooth == "workshop"
+    known = Series.of(
         used["day"].to_numpy(),
         used["value"].to_numpy(),
-        used["weight"].to_numpy(),
-        series=used["place"].to_numpy(),
-        lam=options.lam,
+        (1 - used["cloud"].to_numpy()) ** 2 if by_cloud else used["weight"].to_numpy(),
+        used["place"].to_numpy(),
+        k=len(ids),
     )
+    curves = smooth_by(options.smooth, known, lam=options.lam)
     notes.of_dates(used)
     return Analysis(
-        observations=observations,
+        observations=rows,
         series=_series_table(curves, ids),
-        seasons=_empty(
-            "season",
-            "start",
-            "peak",
-            "end",
-            "length",
-            "base",
-            "amplitude",
-            "peak_value",
-            "greening",
-            "senescing",
-            "integral",
-            "method",
-            "note",
-        ),
-        anomalies=_empty("date", "value", "expected", "z", "percentile", "vci", "years", "note"),
-        adequacy=_empty("month", "expected", "passes", "clear"),
+        seasons=season_table(curves, ids, method=options.method, threshold=options.threshold),
+        anomalies=_anomaly_table(curves, ids),
+        adequacy=adequacy_table(rows),
         notes=notes.by_place(),
     )
-
-
-def _empty(*names: str) -> pd.DataFrame:
-    frame = pd.DataFrame(columns=["place_id", *names], dtype=float)
-    dates = [n for n in names if n in {"start", "peak", "end", "date", "month"}]
-    return frame.astype(dict.fromkeys(dates, "datetime64[s]") | {"place_id": "str"})
-
-
-def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
-    """How much each row counts: clear fraction of the place * clear fraction of the scene.
-
-    A clear view in a cloudy scene is rarely free of haze. The scene counts .05 at least; where an
-    archive does not state its cloud cover, 1.
-    """
-    cloud = observations["scene_cloud_cover"].to_numpy(np.float64, na_value=np.nan)
-    clear = observations["clear_fraction"].to_numpy(np.float64, na_value=np.nan)
-    return clear * np.clip(1.0 - np.nan_to_num(cloud) / 100.0, 0.05, 1.0)
-
-
-def _clear(observations: pd.DataFrame, ids: pd.Index, index: str) -> pd.DataFrame:
-    """The clear rows as numbers: place (its position in ids), day, value, weight."""
-    rows = observations[observations["status"].eq("ok").to_numpy(bool)]
-    times = pd.to_datetime(rows["datetime"], utc=True).dt.tz_localize(None)
-    numbers = pd.DataFrame(
-        {
-            "place": ids.get_indexer(pd.Index(rows["place_id"])),
-            "day": times.to_numpy("datetime64[D]").astype(np.int64),
-            "value": rows[index].to_numpy(np.float64, na_value=np.nan),
-            "weight": observation_weights(rows),
-        },
-        index=rows.index,
-    )
-    return numbers[np.isfinite(numbers["value"]) & (numbers["weight"] > 0)]
-
-
-def _bounded(clear: pd.DataFrame, notes: _Notes) -> pd.DataFrame:
-    """Without stray values outside [-1, 1], of which most indices have none."""
-    stray = clear["value"].abs().to_numpy() > 1
-    if not stray.any():
-        return clear
-    place = clear["place"].to_numpy()
-    many, all_ = np.bincount(place[stray]), np.bincount(place)
-    for number in np.flatnonzero(many).tolist():
-        share = f"{many[number]} of {all_[number]} clear values lie outside [-1, 1]"
-        if many[number] <= _STRAYS * all_[number]:
-            notes.add(number, f"{share}: they are not used for the curve.")
-        else:
-            notes.add(number, f"{share}: they are used, as the index seems not to be bounded.")
-            stray &= place != number
-    return clear[~stray]
-
-
-class _Notes:
-    """Sentences by place."""
-
-    def __init__(self, ids: pd.Index) -> None:
-        self._ids = ids
-        self._said: defaultdict[int, list[str]] = defaultdict(list)
-
-    def add(self, place: int, sentence: str) -> None:
-        self._said[int(place)].append(sentence)
-
-    def of_dates(self, used: pd.DataFrame) -> None:
-        """Why a place has no curve, or one of which little can be said."""
-        by_place = used.groupby("place")
-        every = range(len(self._ids))
-        dates = by_place["day"].nunique().reindex(every, fill_value=0).to_numpy()
-        spread = (by_place["value"].max() - by_place["value"].min()).reindex(every).to_numpy()
-        for place in np.flatnonzero((dates < MIN_DATES) | (spread == 0)).tolist():
-            count = dates[place]
-            if not count:
-                self.add(place, "There is no clear date, so there is no curve.")
-            elif count < MIN_DATES:
-                words = "is one clear date" if count == 1 else f"are {count} clear dates"
-                self.add(place, f"There {words}; a curve needs {MIN_DATES}.")
-            else:
-                self.add(place, f"All {count} clear dates have the same value.")
-
-    def by_place(self) -> dict[str, tuple[str, ...]]:
-        return {self._ids[place]: tuple(said) for place, said in sorted(self._said.items())}
 
 
 def _series_table(curves: Curves, ids: pd.Index) -> pd.DataFrame:
@@ -204,3 +178,42 @@ def _series_table(curves: Curves, ids: pd.Index) -> pd.DataFrame:
             "gap": curves.gap,
         }
     )
+
+
+def _anomaly_table(curves: Curves, ids: pd.Index) -> pd.DataFrame:
+    """Every dekad from the first to the last clear date of each place."""
+    near = np.where(curves.gap, np.nan, curves.smooth)
+    first, values = dekad_means(curves.series, curves.day, near, len(ids))
+    found = find_anomalies(values)
+    place, year, dekad = np.nonzero(_spanned(values))
+    cells = (place, year, dekad)
+    month = (first - 1970 + year) * 12 + dekad // 3
+    date = month.astype("datetime64[M]").astype("datetime64[D]") + 10 * (dekad % 3)
+    value, years = values[cells], found.years[cells]
+    note = np.full(len(place), None, object)
+    note[years < LEAST_YEARS] = [
+        f"{n} other year{' has' if n == 1 else 's have'} a value: {LEAST_YEARS} are needed"
+        for n in years[years < LEAST_YEARS]
+    ]
+    note[np.isnan(value)] = "no clear observation is near"
+    return pd.DataFrame(
+        {
+            "place_id": ids.take(place),
+            "date": date.astype("datetime64[s]"),
+            "value": value,
+            "expected": found.expected[cells],
+            "z": found.z[cells],
+            "percentile": found.percentile[cells],
+            "vci": found.vci[cells],
+            "years": years,
+            "note": pd.array(note, dtype="str"),
+        }
+    )
+
+
+def _spanned(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Dekads from the first to the last that has a value, shape (places, years, DEKADS)."""
+    known = np.isfinite(values).reshape(len(values), -1)
+    begun = np.maximum.accumulate(known, axis=1)
+    ended = np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
+    return (begun & ended).reshape(len(values), -1, DEKADS)

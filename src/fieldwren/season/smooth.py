@@ -29,10 +29,13 @@ __all__ = [
     "BRIDGED",
     "LAMBDA",
     "LAMBDAS",
+    "LEAST_NOISE",
     "LONGEST",
     "MIN_DATES",
+    "Block",
     "Curves",
     "Series",
+    "biweight",
     "robust_fit",
     "smooth",
 ]
@@ -55,10 +58,12 @@ LONGEST: Final = 270
 """Days between neighbouring observations beyond which nothing is said of the gap: three quarters of
 a year may hold a whole season."""
 
+LEAST_NOISE: Final = 0.025
+"""Of an index between -1 and 1: with less, troughs would look like clouds."""
+
 _ROUNDS: Final = 4  # of re-weighting; more change less
 _MORE_ROUNDS: Final = 2  # with the lambda that was chosen
 _REACH: Final = 4.0  # noise deviations below the curve at which an observation counts least
-_LEAST_NOISE: Final = 0.025  # of an index between -1 and 1; below it troughs look like clouds
 _LEAST: Final = 1e-3  # of its weight that remains, which keeps the equations regular
 _BLOCK: Final = 512  # series solved at once: a day of them stays in the processor's cache
 _NORMAL: Final = 1.4826  # standard deviation of normal numbers / their median absolute deviation
@@ -105,7 +110,15 @@ class Series:
     """Shape (m,): positive."""
 
     @classmethod
-    def of(cls, days: Whole, values: Array, weights: Array, series: Whole | None = None) -> Series:
+    def of(
+        cls,
+        days: Whole,
+        values: Array,
+        weights: Array,
+        series: Whole | None = None,
+        *,
+        k: int | None = None,
+    ) -> Series:
         """From observations in any order.
 
         Observations of one series on one day count as one: their weighted mean, with the greatest
@@ -116,11 +129,12 @@ class Series:
             values: shape (m,); observations that are not finite are left out.
             weights: shape (m,); those that are not finite or not positive are left out.
             series: shape (m,), from 0; None: all belong to one.
+            k: how many series there are; None: as many as have a number.
         """
         series = np.zeros(len(days), np.int64) if series is None else series
         use = np.flatnonzero(np.isfinite(values) & np.isfinite(weights) & (weights > 0))
         use = use[np.lexsort((values[use], days[use], series[use]))]
-        k = int(series.max(initial=-1)) + 1
+        k = int(series.max(initial=-1)) + 1 if k is None else k
         days, values, weights, series = days[use], values[use], weights[use], series[use]
         new = (np.diff(series, prepend=-1) != 0) | (np.diff(days, prepend=-1) != 0)
         first, of = np.flatnonzero(new), np.cumsum(new) - 1
@@ -135,55 +149,60 @@ class Series:
             weight=heaviest,
         )
 
-    def blocks(self) -> list[tuple[Whole, Knots, Array]]:
-        """Series with MIN_DATES and more in blocks of similar length: numbers, knots, weights."""
+    def blocks(self) -> list[Block]:
+        """The series of MIN_DATES and more in blocks of similar length."""
         counts = np.bincount(self.series, minlength=self.k)
         starts = np.cumsum(counts) - counts
         known = np.flatnonzero(counts >= MIN_DATES)
         known = known[np.argsort(counts[known], kind="stable")]
         parts = [known[i : i + _BLOCK] for i in range(0, len(known), _BLOCK)]
-        return [(part, *self._block(starts[part], counts[part])) for part in parts]
+        return [self._block(part, starts[part], counts[part]) for part in parts]
 
-    def _block(self, starts: Whole, counts: Whole) -> tuple[Knots, Array]:
+    def _block(self, numbers: Whole, starts: Whole, counts: Whole) -> Block:
         row = np.arange(counts.max())[:, None]
         at, used = np.minimum(starts + row, len(self.day) - 1), row < counts
         days, values, weights = (
             np.where(used, of[at], 0) for of in (self.day, self.value, self.weight)
         )
-        return make_knots(days, values, counts), weights
+        return Block(
+            numbers=numbers, knots=make_knots(days, values, counts), weights=weights, at=at
+        )
 
 
-def smooth(
-    days: Whole,
-    values: Array,
-    weights: Array,
-    *,
-    series: Whole | None = None,
-    lam: float | None = None,
-) -> Curves:
-    """Robust smooth curves of one or many series of observations in any order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Series that are solved at once."""
 
-    A series does not depend on the others. The band is that of the curve, not of single
-    observations: 1.96 standard deviations of (W + lam D'D)^-1 times the noise of the series.
+    numbers: Whole
+    """Shape (k,): their numbers."""
+    knots: Knots
+    """Their observations."""
+    weights: Array
+    """Shape (m, k): weights of the observations."""
+    at: Whole
+    """Shape (m, k): positions of the observations in the :class:`Series`."""
+
+
+def smooth(known: Series, *, lam: float | None = None) -> Curves:
+    """Robust smooth curves of many series, none of which depends on the others.
+
+    The band is that of the curve, not of single observations: 1.96 standard deviations of
+    (W + lam D'D)^-1 times the noise of the series.
 
     Args:
-        days: see :meth:`Series.of`, as for values, weights and series.
-        values: shape (m,).
-        weights: shape (m,).
-        series: shape (m,).
+        known: the observations.
         lam: greater is smoother; None: chosen for each series.
     """
-    known = Series.of(days, values, weights, series)
     blocks = known.blocks()
 
-    def one(block: tuple[Whole, Knots, Array]) -> Curves:
-        return _smooth_block(*block, lam=lam)
+    def one(block: Block) -> Curves:
+        return _smooth_block(block, lam)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = list(pool.map(one, blocks))
     lam_of, noise = np.full((2, known.k), np.nan)
-    for (numbers, _, _), part in zip(blocks, parts, strict=True):
-        lam_of[numbers], noise[numbers] = part.lam, part.noise
+    for block, part in zip(blocks, parts, strict=True):
+        lam_of[block.numbers], noise[block.numbers] = part.lam, part.noise
     number = _joined([p.series for p in parts], np.int64)
     order = np.argsort(number, kind="stable")
     return Curves(
@@ -202,15 +221,15 @@ def _joined(parts: list[NDArray[_T]], kind: type[_T]) -> NDArray[_T]:
     return np.concatenate([np.empty(0, kind), *parts])
 
 
-def _smooth_block(numbers: Whole, knots: Knots, weights: Array, *, lam: float | None) -> Curves:
-    fitted, noise = robust_fit(knots, weights, lam)
-    line = daily(knots, fitted)
+def _smooth_block(block: Block, lam: float | None) -> Curves:
+    fitted, noise = robust_fit(block.knots, block.weights, lam)
+    line = daily(block.knots, fitted)
     distance = np.minimum(line.since, line.gap - line.since)
     gap = distance > BRIDGED
     value = np.where(gap & (line.gap > LONGEST), np.nan, line.value)
     reach = _BAND * np.sqrt(line.variance) * noise[line.series]
     return Curves(
-        series=numbers[line.series],
+        series=block.numbers[line.series],
         day=line.day,
         smooth=value,
         low=value - reach,
@@ -235,26 +254,30 @@ def robust_fit(knots: Knots, weights: Array, lam: float | None = None) -> tuple[
     pilot = np.full(len(knots.counts), LAMBDA if lam is None else lam)
     fitted = fit(knots, weights, pilot)
     for _ in range(_ROUNDS):
-        fitted = fit(knots, weights * _trust(knots, weights, fitted), fitted.lam)
+        fitted = _fit_again(knots, weights, fitted)
     if lam is None:
-        best = _choose(knots, fitted.weights)
-        fitted = fit(knots, fitted.weights, best)
+        fitted = fit(knots, fitted.weights, _choose(knots, fitted.weights))
         for _ in range(_MORE_ROUNDS):
-            fitted = fit(knots, weights * _trust(knots, weights, fitted), best)
+            fitted = _fit_again(knots, weights, fitted)
     fitted = fit(knots, fitted.weights, fitted.lam, inverse=True)
     return fitted, _noise(knots, weights, fitted)
 
 
-def _trust(knots: Knots, weights: Array, fitted: Fit) -> Array:
-    """Tukey's biweight of residuals below the curve, and 1 above it.
-
-    The noise of a series is taken from what lies above its curve, where no cloud can be.
-    """
+def _fit_again(knots: Knots, weights: Array, fitted: Fit) -> Fit:
     residual = np.where(knots.used, knots.values - fitted.values, 0.0)
+    return fit(knots, weights * biweight(residual, weights), fitted.lam)
+
+
+def biweight(residual: Array, weights: Array) -> Array:
+    """Trust in observations by their residuals, shape (m, k): 1 above the curve, less below it.
+
+    Below it is Tukey's biweight. The noise of a series is taken from what lies above its curve,
+    where no cloud can be.
+    """
     counted = weights * (residual > 0)
     total = counted.sum(axis=0)
     noise = np.sqrt((counted * residual**2).sum(axis=0) / np.where(total > 0, total, 1.0))
-    depth = np.clip(-residual / (_REACH * np.maximum(noise, _LEAST_NOISE)), 0.0, 1.0)
+    depth = np.clip(-residual / (_REACH * np.maximum(noise, LEAST_NOISE)), 0.0, 1.0)
     return np.maximum((1.0 - depth**2) ** 2, _LEAST)
 
 

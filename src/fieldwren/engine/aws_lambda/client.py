@@ -86,8 +86,10 @@ def _session(profile: str, region: str, surroundings: tuple[tuple[str, str], ...
 @contextmanager
 def explaining(doing: str) -> Generator[None]:
     """Raise failures of AWS as CloudError; see :func:`explained`."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy
-
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy
+    except ImportError:
+        raise MissingExtraError("AWS", "aws") from None
     try:
         yield
     except (BotoCoreError, ClientError) as error:

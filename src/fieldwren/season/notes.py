@@ -1,0 +1,66 @@
+"""Sentences for people about a place of which little, or something strange, can be said."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from fieldwren.season.smooth import MIN_DATES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Notes"]
+
+_STRAYS: Final = 0.1
+"""A place with a greater share of its values outside [-1, 1] has an index that is not bounded."""
+
+
+class Notes:
+    """Sentences by place; places are positions in the ids."""
+
+    def __init__(self, ids: pd.Index) -> None:
+        self._ids = ids
+        self._said: defaultdict[int, list[str]] = defaultdict(list)
+
+    def add(self, place: int, sentence: str) -> None:
+        """Say something of a place."""
+        self._said[place].append(sentence)
+
+    def bounded(self, clear: pd.DataFrame) -> pd.DataFrame:
+        """Clear rows without stray values outside [-1, 1], which most indices never have."""
+        stray = clear["value"].abs().to_numpy() > 1
+        if not stray.any():
+            return clear
+        place = clear["place"].to_numpy()
+        many, all_ = np.bincount(place[stray]), np.bincount(place)
+        for number in np.flatnonzero(many).tolist():
+            share = f"{many[number]} of {all_[number]} clear values lie outside [-1, 1]"
+            if many[number] <= _STRAYS * all_[number]:
+                self.add(number, f"{share}: they are not used for the curve.")
+            else:
+                self.add(number, f"{share}: they are used, as the index seems not to be bounded.")
+                stray &= place != number
+        return clear[~stray]
+
+    def of_dates(self, used: pd.DataFrame) -> None:
+        """Say why a place has no curve, or a constant one."""
+        by_place = used.groupby("place")
+        every = range(len(self._ids))
+        dates = by_place["day"].nunique().reindex(every, fill_value=0).to_numpy()
+        spread = (by_place["value"].max() - by_place["value"].min()).reindex(every).to_numpy()
+        for place in np.flatnonzero((dates < MIN_DATES) | (spread == 0)).tolist():
+            count = dates[place]
+            if not count:
+                self.add(place, "There is no clear date, so there is no curve.")
+            elif count < MIN_DATES:
+                words = "is one clear date" if count == 1 else f"are {count} clear dates"
+                self.add(place, f"There {words}; a curve needs {MIN_DATES}.")
+            else:
+                self.add(place, f"All {count} clear dates have the same value.")
+
+    def by_place(self) -> dict[str, tuple[str, ...]]:
+        """All that was said, by place_id."""
+        return {str(self._ids[place]): tuple(said) for place, said in sorted(self._said.items())}
