@@ -110,3 +110,9 @@ def test_years_stand_side_by_side_and_their_anomalies_sum_to_nothing(done):
     shown = re.findall(r">([+-]\d\.\d\d)</td>", output_of(done, "anomaly.style")["text/html"])
     assert len(shown) > 40
     assert abs(sum(map(float, shown))) < 0.01 * len(shown)
+
+
+def test_the_vineyard_has_a_season_every_year_and_the_desert_has_none(done):
+    table = output_of(done, "seasons = results.seasons")["text/html"]
+    assert all(re.search(rf"<td>{year}(-\d)?</td>", table) for year in range(2013, 2018))
+    assert "no season" in output_of(done, "for note in")["text"].lower()
