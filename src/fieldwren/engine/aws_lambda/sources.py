@@ -21,7 +21,7 @@ ROOTS: Final = (
     "fieldwren.engine.aws_lambda.handler",
     "fieldwren.engine.calls",
     "fieldwren.engine.local",
-    "fieldwren.lab",
+    "fieldwren.lab.work",
 )
 """Modules and packages whose functions travel by reference; those that exist are taken."""
 
