@@ -61,7 +61,7 @@ def engine_options(engine_kind, request):
     with pytest.MonkeyPatch.context() as patch:
         if engine_kind.engine == "dask":
             cluster = request.getfixturevalue("dask_cluster")
-            yield {"scheduler": str(cluster.file), "min_workers": 2}
+            yield {"scheduler": str(cluster.file), "min_workers": 2, "patience": 200}
         elif engine_kind.engine == "lambda":
             account = request.getfixturevalue("aws_account")
             for name, value in account.variables().items():
