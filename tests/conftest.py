@@ -7,8 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engines import KINDS, DaskCluster, Gate, made
+
+settings.register_profile("no-clock", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("no-clock")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
