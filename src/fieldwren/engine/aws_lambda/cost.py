@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["DOLLARS_PER_CALL", "DOLLARS_PER_GB_SECOND", "Meter", "call_dollars"]
 
 DOLLARS_PER_GB_SECOND: Final = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
-"""List prices by architecture of the first tier in us-east-1, us-west-2, eu-central-1 and most
-other regions (a few cost up to a third more), without the free tier of an account.
+"""List prices by architecture of the first tier in us-east-1, without the free tier of an account;
+other regions may cost more.
 https://aws.amazon.com/lambda/pricing/"""
 DOLLARS_PER_CALL: Final = 0.20e-6
 """For each request; likewise."""
