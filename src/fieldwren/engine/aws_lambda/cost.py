@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -31,12 +30,6 @@ def call_dollars(*, calls: int, seconds: float, memory: int, architecture: str) 
     """
     gb_seconds = seconds * memory / 1024
     return calls * DOLLARS_PER_CALL + gb_seconds * DOLLARS_PER_GB_SECOND[architecture]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
-    gb_seconds: float = 0.0
-    billed_ms: int = 0
 
 
 class Meter:
