@@ -2,7 +2,7 @@
 
     submit ─► queue ─► lanes: threads, each waits for the answer to one call at a time
 
-A thread that waits costs about 50 kB and one file descriptor, a call 3 to 7 ms of processor
+A thread that waits costs about 50 kB and one file descriptor, a call 2 to 7 ms of processor
 (``bench/lambda_calls.py``). So one client starts some 150 calls a second, AWS adds 1,000 executions
 in 10 s at most, and a thousand calls in flight of 5 s and longer are no burden. A lane without work
 looks for stragglers and calls them a second time; the first answer counts.
