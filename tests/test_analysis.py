@@ -98,7 +98,7 @@ _HILL = np.exp(-(((np.arange(23) - 11) / 3) ** 2))  # a year of one rise and one
         ([0.4], "there is one clear date; a curve needs 3"),
         ([0.4] * 20, "the curve stays at 0.40"),
         (0.4 + 0.05 * _HILL, "the curve stays between 0.40 and 0.45, and a season rises and falls"),
-        (0.2 + 0.02 * np.arange(20), "no rise of 0.10 or more is followed by as large a fall"),
+        (0.2 + 0.02 * np.arange(20), "or more is followed by as large a fall"),
         (np.interp(np.arange(90), [0, 45, 89], [0.2, 0.7, 0.2]), "take more than 300 days"),
     ],
 )

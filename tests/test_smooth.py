@@ -48,7 +48,9 @@ def test_a_straight_line_stays_what_it_is():
 @settings(max_examples=20, deadline=None)
 def test_a_constant_stays_constant_under_any_weights(value, seed):
     weights = np.random.default_rng(seed).uniform(0.01, 1, 25)
-    assert_allclose(curve(np.arange(0, 400, 16), np.full(25, value), weights).smooth, value)
+    assert_allclose(
+        curve(np.arange(0, 400, 16), np.full(25, value), weights).smooth, value, atol=1e-12
+    )
 
 
 @given(seed=st.integers(0, 10**6))
@@ -144,8 +146,8 @@ def test_series_do_not_disturb_each_other(monkeypatch):
     line = curve(days, values, series=series)
     for k, (own_days, own) in enumerate(parts):
         alone, mine = curve(own_days, own), line.series == k
-        assert_allclose(line.smooth[mine], alone.smooth, rtol=1e-12)
-        assert_allclose(line.low[mine], alone.low, rtol=1e-12)
+        assert_allclose(line.smooth[mine], alone.smooth, rtol=1e-9)
+        assert_allclose(line.low[mine], alone.low, rtol=1e-9)
         assert (line.day[mine] == alone.day + 13 * k).all()
 
 

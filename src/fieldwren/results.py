@@ -234,13 +234,12 @@ class Results:
             plots: a key of PLOTS; None: what the run was told.
             progress: is told how far the work has come.
         """
-        if plots is None:
-            plots = self.receipt.get("arguments", {}).get("plots", "png")
+        kind = plots or self.receipt.get("arguments", {}).get("plots", "png")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_rows(self.rows, self.places, folder)
         save_tables(self.analysis, folder)
-        for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
+        for draw in (partial(_save_plots, endings=PLOTS[kind]), _save_map):
             try:
                 draw(self, folder, progress)
             except MissingExtraError as error:

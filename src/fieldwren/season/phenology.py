@@ -2,7 +2,7 @@
 
 Peaks and troughs of the curve that differ by little are taken out, the nearest pair first, until
 each rise and fall is at least LEAST_AMPLITUDE, RELATIVE of the range of the whole curve, and more
-than the bands of peak and trough together (else it may be noise). What remains between two troughs
+than the band of their difference (else it may be noise). What remains between two troughs
 is a season, unless it rises or falls for more than LONGEST_SIDE days; a year may have several, and
 a season may cross New Year. A place without any, such as
 an evergreen one or a desert, has no season, which is an answer.
@@ -16,7 +16,7 @@ the day of the steepest rise and ends on that of the steepest fall (Tateishi & E
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = [
+    "CUT",
     "LEAST_AMPLITUDE",
     "LONGEST_SIDE",
     "METHODS",
@@ -41,11 +42,14 @@ __all__ = [
 METHODS: Final = ("threshold", "derivative")
 """How start and end are found."""
 
-LEAST_AMPLITUDE: Final = 0.1
+LEAST_AMPLITUDE: Final = 0.08
 """Least rise and fall of a season, of an index between -1 and 1."""
 
 RELATIVE: Final = 0.25
 """Least rise and fall of a season, of the range of the curve (from its 5th to 95th percentile)."""
+
+CUT: Final = 0.3
+"""Share of the least rise and fall that is enough where the curve's end cuts a season."""
 
 LONGEST_SIDE: Final = 300
 """Days from start to peak, and from peak to end, at most: what takes longer is no season, but years
@@ -68,6 +72,8 @@ class Season:
     """The curve at its peak."""
     integral: float | None
     """Value above the base, summed over the days from start to end."""
+    cut: tuple[bool, bool]
+    """Whether the curve begins with the rise, or ends with the fall: the trough is not known."""
 
 
 def find_seasons(
@@ -118,7 +124,8 @@ def _cycles(z: Array, width: Array, least: float) -> Iterator[tuple[int, int, in
     """Trough, peak and trough of each season; the outer ones may be the ends of the curve."""
     at = _turns(z)
     while len(at) > 1:
-        rise = np.abs(np.diff(z[at])) - np.maximum(least, width[at[:-1]] + width[at[1:]])
+        wanted = np.maximum(_least(z[at], least), np.hypot(width[at[:-1]], width[at[1:]]))
+        rise = np.abs(np.diff(z[at])) - wanted
         i = int(np.argmin(rise))
         if rise[i] >= 0:
             break
@@ -126,8 +133,19 @@ def _cycles(z: Array, width: Array, least: float) -> Iterator[tuple[int, int, in
         gone = [0] if i == 0 else [len(at) - 1] if i == len(at) - 2 else [i, i + 1]
         at = np.delete(at, gone)
     for i in range(1, len(at) - 1):
-        if z[at[i]] > z[at[i - 1]]:
+        if z[at[i]] - min(z[at[i - 1]], z[at[i + 1]]) >= least:
             yield int(at[i - 1]), int(at[i]), int(at[i + 1])
+
+
+def _least(turns: Array, least: float) -> Array:
+    """The least rise or fall between neighbouring turns.
+
+    At an end of the curve a trough may go on beyond it: a part of the rise or fall is enough.
+    """
+    wanted = np.full(len(turns) - 1, least)
+    wanted[0] *= 1 if turns[0] > turns[1] else CUT
+    wanted[-1] *= 1 if turns[-1] > turns[-2] else CUT
+    return wanted
 
 
 def _turns(z: Array) -> NDArray[np.int64]:
@@ -168,15 +186,11 @@ def _season(
         base=base,
         peak_value=float(z[peak]),
         integral=integral,
+        cut=(first, last),
     )
 
 
 def _moved(season: Season, by: int) -> Season:
-    return Season(
-        peak=season.peak + by,
-        start=None if season.start is None else season.start + by,
-        end=None if season.end is None else season.end + by,
-        base=season.base,
-        peak_value=season.peak_value,
-        integral=season.integral,
-    )
+    start = None if season.start is None else season.start + by
+    end = None if season.end is None else season.end + by
+    return replace(season, peak=season.peak + by, start=start, end=end)

@@ -112,8 +112,12 @@ def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
     said: list[str] = []
     if season.start is None:
         said.append("it began before the curve does")
+    elif season.cut[0]:
+        said.append("the curve begins with its rise")
     if season.end is None:
         said.append("it had not ended when the curve does")
+    elif season.cut[1]:
+        said.append("the curve ends with its fall")
     guessed = [
         name
         for name, at in (("start", season.start), ("peak", season.peak), ("end", season.end))

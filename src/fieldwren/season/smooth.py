@@ -252,20 +252,25 @@ def robust_fit(knots: Knots, weights: Array, lam: float | None = None) -> tuple[
         The fit with its inverse, and the standard deviation of an observation of weight 1.
     """
     pilot = np.full(len(knots.counts), LAMBDA if lam is None else lam)
-    fitted = fit(knots, weights, pilot)
+    fitted = fit(knots, weights, pilot, inverse=True)
     for _ in range(_ROUNDS):
         fitted = _fit_again(knots, weights, fitted)
     if lam is None:
-        fitted = fit(knots, fitted.weights, _choose(knots, fitted.weights))
+        fitted = fit(knots, fitted.weights, _choose(knots, fitted.weights), inverse=True)
         for _ in range(_MORE_ROUNDS):
             fitted = _fit_again(knots, weights, fitted)
-    fitted = fit(knots, fitted.weights, fitted.lam, inverse=True)
     return fitted, _noise(knots, weights, fitted)
 
 
 def _fit_again(knots: Knots, weights: Array, fitted: Fit) -> Fit:
-    residual = np.where(knots.used, knots.values - fitted.values, 0.0)
-    return fit(knots, weights * biweight(residual, weights), fitted.lam)
+    """Fit with the trust that the observations have now.
+
+    An observation at the end of the record or alone in a gap draws the curve to itself: its
+    residual is divided by how free the curve is of it, sqrt(1 - leverage).
+    """
+    above, leverage = left_out(knots, fitted)
+    trust = biweight(above * np.sqrt(1 - leverage), weights)
+    return fit(knots, weights * trust, fitted.lam, inverse=True)
 
 
 def biweight(residual: Array, weights: Array) -> Array:
