@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.testing import assert_allclose
 
 from fake_results import make_observations, make_places
@@ -85,3 +86,24 @@ def test_an_index_that_is_not_bounded_is_used():
 
 def test_missing_values_are_no_clear_dates():
     assert "no clear date" in analyse(one_place([np.nan] * 5), "ndvi").notes["coffee"][0]
+
+
+_HILL = np.exp(-(((np.arange(23) - 11) / 3) ** 2))  # a year of one rise and one fall
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], "there is no clear date, so there is no curve"),
+        ([0.4], "there is one clear date; a curve needs 3"),
+        ([0.4] * 20, "the curve stays at 0.40"),
+        (0.4 + 0.05 * _HILL, "the curve stays between 0.40 and 0.45, and a season rises and falls"),
+        (0.2 + 0.02 * np.arange(20), "or more is followed by as large a fall"),
+        (np.interp(np.arange(90), [0, 45, 89], [0.2, 0.7, 0.2]), "take more than 300 days"),
+    ],
+)
+def test_a_place_without_a_season_is_told_why(values, words):
+    rows = one_place(values) if len(values) else one_place([0.4]).assign(status="cloud")
+    (note,) = analyse(rows, "ndvi").seasons["note"]
+    assert note.startswith("no season: ")
+    assert words in note

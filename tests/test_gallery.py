@@ -12,6 +12,7 @@ from PIL import Image
 
 from fake_archive import CLEAR, CLOUD, field, write_archive
 from fake_results import HOSTILE
+from fieldwren.cli import main
 from fieldwren.errors import OptionError
 from fieldwren.pipeline import observe
 from fieldwren.present.chip_files import load_chips
@@ -113,6 +114,10 @@ def test_plots_are_written_as_asked_for(archive, tmp_path):
     for kind, endings in (("both", {".png", ".svg"}), ("svg", {".svg"}), ("none", set())):
         out = tmp_path / kind
         run(archive, out, places(field("a")), chips=0, plots=kind)
+        assert {path.suffix for path in out.glob("plots/*")} == endings
+        for path in out.glob("plots/*"):
+            path.unlink()
+        main(["season", str(out), "-q"])  # draws what the run did
         assert {path.suffix for path in out.glob("plots/*")} == endings
     with pytest.raises(OptionError, match="--plots bmp: choose one of png, svg, both, none"):
         run(archive, plots="bmp")

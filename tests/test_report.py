@@ -267,7 +267,8 @@ def test_the_extremes_are_said_in_sentences():
         "NDVI 0.30 in the ten days from 2018-05-01 where 0.50 is usual (\N{MINUS SIGN}2.3 "
         in low.after
     )
-    assert spread.before == "Of 4 places 1 are below the usual, 1 as usual, 1 above, 1 unknown."
+    counts = "1 place below the usual for the time of year, 1 as usual, 1 above, 1 unknown"
+    assert spread.before == f"Latest values: {counts}."
     assert data.before.startswith("Half of the places have 9 clear dates or more")
 
 

@@ -113,7 +113,7 @@ def observe(
         return results
     write_json(folder / "plan.json", describe(planned))
     with clock("files"):
-        results.save(folder, plots=job.settings.plots, progress=progress)
+        results.save(folder, progress=progress)
     results = results.renewed(receipt=facts())
     write_json(folder / "receipt.json", results.receipt)
     return results

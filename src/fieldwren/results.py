@@ -221,7 +221,9 @@ class Results:
             chips=load_chips(Path(folder)),
         )
 
-    def save(self, folder: str | Path, *, plots: str = "png", progress: Progress = ignore) -> None:
+    def save(
+        self, folder: str | Path, *, plots: str | None = None, progress: Progress = ignore
+    ) -> None:
         """Write table, series, plots, map, report and receipt into a folder.
 
         Each file is replaced whole. What needs an extra that is not installed is left out, and
@@ -229,14 +231,15 @@ class Results:
 
         Args:
             folder: is made where it is not there.
-            plots: a key of PLOTS.
+            plots: a key of PLOTS; None: what the run was told.
             progress: is told how far the work has come.
         """
+        kind = plots or self.receipt.get("arguments", {}).get("plots", "png")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_rows(self.rows, self.places, folder)
         save_tables(self.analysis, folder)
-        for draw in (partial(_save_plots, endings=PLOTS[plots]), _save_map):
+        for draw in (partial(_save_plots, endings=PLOTS[kind]), _save_map):
             try:
                 draw(self, folder, progress)
             except MissingExtraError as error:

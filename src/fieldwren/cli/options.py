@@ -120,7 +120,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
 def job_arguments(options: argparse.Namespace, screen: Screen) -> dict[str, Any]:
     """Keyword arguments of the pipeline's functions."""
     if options.verbose:
-        _showadd_settings(options, screen)
+        _show_settings(options, screen)
     return {
         "places": _places(options),
         "since": options.since,
@@ -146,7 +146,7 @@ def _places(options: argparse.Namespace) -> Any:
     )
 
 
-def _showadd_settings(options: argparse.Namespace, screen: Screen) -> None:
+def _show_settings(options: argparse.Namespace, screen: Screen) -> None:
     from fieldwren.config import NAMES, resolve  # noqa: PLC0415 - only where asked for
 
     settings = resolve(**settings_of(options))

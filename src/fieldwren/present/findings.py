@@ -100,8 +100,9 @@ def _spread(scores: Sequence[float], places: int) -> Finding:
     if places == 1:
         said = "below the usual" if below else "above the usual" if above else "as usual"
         return Finding(before=f"Its latest value is {said} for the time of year.")
-    text = f"Of {places:,} places {below} are below the usual, {usual} as usual, {above} above"
-    return Finding(before=f"{text}, {unknown} unknown." if unknown else f"{text}.")
+    text = f"Latest values: {counted(below, 'place')} below the usual for the time of year, "
+    text += f"{usual:,} as usual, {above:,} above"
+    return Finding(before=f"{text}, {unknown:,} unknown." if unknown else f"{text}.")
 
 
 def _data(summaries: Sequence[Summary]) -> list[Finding]:

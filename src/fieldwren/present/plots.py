@@ -206,7 +206,8 @@ def _draw_curve(panel: Panel, series: pd.DataFrame) -> None:
     guess[1:] |= gap[:-1]  # a dash reaches the solid line on both sides
     guess[:-1] |= gap[1:]
     look = {"color": style.CURVE, "lw": 1.8, "zorder": 2}
-    panel.line(days, np.where(gap, np.nan, smooth), label="smooth, 95 % band", **look)
+    label = "smooth, 95 % band" if known.any() else "smooth"
+    panel.line(days, np.where(gap, np.nan, smooth), label=label, **look)
     if gap.any():
         dashed = {"ls": (0, (2.5, 2)), "lw": 1.2, "label": "bridged gap"}
         panel.line(days, np.where(guess, smooth, np.nan), **(look | dashed))

@@ -193,7 +193,7 @@ def _entries(
     latest = latest_anomalies(analysis.anomalies)
     for number, place in enumerate(places):
         summary = summarise(tables.get(place.id, rows.iloc[:0]), index)
-        notes = [*([] if summary.clear else [no_value(summary)]), *analysis.notes.get(place.id, ())]
+        notes = analysis.notes.get(place.id, ()) if summary.clear else [no_value(summary)]
         yield _Entry(
             place=place,
             name=style.clean_name(place.name) or style.clean_name(place.id),

@@ -69,7 +69,8 @@ def no_value(summary: Summary) -> str:
     if not summary.scenes:
         return "No scene of this place was found."
     reasons = [f"{status.replace('_', ' ')} {n}" for status, n in summary.statuses.items()]
-    return f"No clear observation in {summary.scenes} scenes ({', '.join(reasons)})."
+    scenes = "one scene" if summary.scenes == 1 else f"{summary.scenes} scenes"
+    return f"No clear observation in {scenes} ({', '.join(reasons)})."
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

@@ -160,7 +160,13 @@ def analyse(
     return Analysis(
         observations=rows,
         series=_series_table(curves, ids),
-        seasons=season_table(curves, ids, method=options.method, threshold=options.threshold),
+        seasons=season_table(
+            curves,
+            ids,
+            np.bincount(known.series, minlength=len(ids)),
+            method=options.method,
+            threshold=options.threshold,
+        ),
         anomalies=_anomaly_table(curves, ids),
         adequacy=adequacy_table(rows),
         notes=notes.by_place(),

@@ -12,7 +12,7 @@ from fieldwren.season.smooth import MIN_DATES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Notes"]
+__all__ = ["Notes", "too_few"]
 
 _STRAYS: Final = 0.1
 """A place with a greater share of its values outside [-1, 1] has an index that is not bounded."""
@@ -53,14 +53,20 @@ class Notes:
         spread = (by_place["value"].max() - by_place["value"].min()).reindex(every).to_numpy()
         for place in np.flatnonzero((dates < MIN_DATES) | (spread == 0)).tolist():
             count = dates[place]
-            if not count:
-                self.add(place, "There is no clear date, so there is no curve.")
-            elif count < MIN_DATES:
-                words = "is one clear date" if count == 1 else f"are {count} clear dates"
-                self.add(place, f"There {words}; a curve needs {MIN_DATES}.")
+            if count < MIN_DATES:
+                words = too_few(count)
+                self.add(place, f"{words[0].upper()}{words[1:]}.")
             else:
                 self.add(place, f"All {count} clear dates have the same value.")
 
     def by_place(self) -> dict[str, tuple[str, ...]]:
         """All that was said, by place_id."""
         return {str(self._ids[place]): tuple(said) for place, said in sorted(self._said.items())}
+
+
+def too_few(dates: int) -> str:
+    """Why a place with so few clear dates has no curve."""
+    if not dates:
+        return "there is no clear date, so there is no curve"
+    words = "is one clear date" if dates == 1 else f"are {dates} clear dates"
+    return f"there {words}; a curve needs {MIN_DATES}"

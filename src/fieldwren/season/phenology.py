@@ -36,6 +36,7 @@ __all__ = [
     "RELATIVE",
     "Season",
     "find_seasons",
+    "least_rise",
 ]
 
 METHODS: Final = ("threshold", "derivative")
@@ -76,7 +77,12 @@ class Season:
 
 
 def find_seasons(
-    curve: Array, half_width: Array, *, method: str = "threshold", threshold: float = 0.2
+    curve: Array,
+    half_width: Array,
+    *,
+    method: str = "threshold",
+    threshold: float = 0.2,
+    longest: int = LONGEST_SIDE,
 ) -> list[Season]:
     """The seasons of a curve in order of time.
 
@@ -85,20 +91,26 @@ def find_seasons(
         half_width: shape (n,): of the curve's band.
         method: one of METHODS.
         threshold: share of the rise and of the fall, from 0 to 1, for ``threshold``.
+        longest: days from start to peak, and from peak to end, at most.
     """
     known = np.isfinite(curve)
     if not known.any():
         return []
-    low, high = np.percentile(curve[known], (5, 95))
-    least = max(LEAST_AMPLITUDE, RELATIVE * (high - low))
+    least = least_rise(curve)
     seasons: list[Season] = []
     for part in _parts(known):
         z, width = curve[part], np.nan_to_num(half_width[part])
         for trough, peak, after in _cycles(z, width, least):
             one = _season(z, trough, peak, after, method=method, threshold=threshold)
-            if max(peak - (one.start or peak), (one.end or peak) - peak) <= LONGEST_SIDE:
+            if max(peak - (one.start or peak), (one.end or peak) - peak) <= longest:
                 seasons.append(_moved(one, part.start))
     return seasons
+
+
+def least_rise(curve: Array) -> float:
+    """The least rise and fall of a season of this curve, which is known on one day at least."""
+    low, high = np.nanpercentile(curve, (5, 95))
+    return max(LEAST_AMPLITUDE, RELATIVE * float(high - low))
 
 
 def _parts(known: NDArray[np.bool_]) -> Iterator[slice]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from fieldwren.season.phenology import LEAST_AMPLITUDE, find_seasons
+from fieldwren.season.notes import too_few
+from fieldwren.season.phenology import LEAST_AMPLITUDE, LONGEST_SIDE, find_seasons, least_rise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +41,15 @@ _KINDS: Final = {
 }
 
 
-def season_table(curves: Curves, ids: pd.Index, *, method: str, threshold: float) -> pd.DataFrame:
+def season_table(
+    curves: Curves, ids: pd.Index, dates: NDArray[np.int64], *, method: str, threshold: float
+) -> pd.DataFrame:
     """A row per season of each place, or one row with a note where there is none.
 
     Args:
         curves: of the places, by their positions in ids.
         ids: of the places.
+        dates: shape (places,): how many clear dates each has.
         method: see :func:`fieldwren.season.phenology.find_seasons`.
         threshold: likewise.
 
@@ -60,14 +64,16 @@ def season_table(curves: Curves, ids: pd.Index, *, method: str, threshold: float
     for place, place_id in enumerate(ids):
         own = slice(ends[place], ends[place + 1])
         z, low, high = curves.smooth[own], curves.low[own], curves.high[own]
-        seasons = find_seasons(z, (high - low) / 2, method=method, threshold=threshold)
+        width = (high - low) / 2
+        seasons = find_seasons(z, width, method=method, threshold=threshold)
         words = method if method != "threshold" else f"threshold {threshold:.0%}"
         common = {"place_id": place_id, "method": words}
         if seasons:
             table = _rows(seasons, z, curves.day[own], curves.gap[own])
             rows += [{**common, **row} for row in table]
         else:
-            rows.append({**common, "note": f"no season: {_why_none(z)}"})
+            why = _why_none(z, width) if len(z) else too_few(int(dates[place]))
+            rows.append({**common, "note": f"no season: {why}"})
     table = pd.DataFrame(rows, columns=list(_KINDS))
     return table.astype(_KINDS)
 
@@ -123,11 +129,18 @@ def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
     return "; ".join(said) or None
 
 
-def _why_none(z: Array) -> str:
-    known = z[np.isfinite(z)]
-    if not known.size:
-        return "there is no curve"
-    low, high = known.min(), known.max()
+def _why_none(z: Array, width: Array) -> str:
+    """A clause on why a curve has no season."""
+    low, high = float(np.nanmin(z)), float(np.nanmax(z))
+    if f"{low:.2f}" == f"{high:.2f}":
+        return f"the curve stays at {low:.2f}"
     if high - low < LEAST_AMPLITUDE:
-        return f"the curve stays between {low:.2f} and {high:.2f}"
-    return "no rise and fall of the curve is large, certain and complete enough"
+        return (
+            f"the curve stays between {low:.2f} and {high:.2f}, "
+            f"and a season rises and falls by {LEAST_AMPLITUDE:.2f} or more"
+        )
+    if find_seasons(z, width, longest=len(z)):
+        return f"rises or falls take more than {LONGEST_SIDE} days: years differ, no season recurs"
+    if find_seasons(z, np.zeros_like(z), longest=len(z)):
+        return "its rises and falls are no greater than the band of the curve: they may be noise"
+    return f"no rise of {least_rise(z):.2f} or more is followed by as large a fall"
