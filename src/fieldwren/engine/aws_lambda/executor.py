@@ -261,7 +261,8 @@ class LambdaExecutor(Engine):
         except BaseException as caught:  # noqa: BLE001 - it belongs to whoever asks the future
             value, error = None, caught
         if call.end(value, error):
-            self._durations.append(time.monotonic() - start)
+            with self._lock:
+                self._durations.append(time.monotonic() - start)
             self._forget(call)
 
     def _parcel(self, call: _Call) -> Parcel:
@@ -273,7 +274,9 @@ class LambdaExecutor(Engine):
                     function = call.shared.packed(spill)
                     taken = len(function.get("data", "")) * 3 // 4
                 data = spill.pack(call.data, limit=LIMIT - taken)
-                call.parcel = Parcel(name=call.name, call=data, function=function)
+                call.parcel = Parcel(
+                    name=call.name, call=data, function=function, answered=call.future.done
+                )
             return call.parcel
 
     def _forget(self, call: _Call) -> None:
@@ -287,14 +290,11 @@ class LambdaExecutor(Engine):
             self._clear_up()
 
     def _clear_up(self) -> None:
-        """Remove what calls have left in the bucket; a failure to do so must not cost results."""
+        """Remove what calls have left in the bucket."""
         with self._lock:
             cleared, self._cleared = self._cleared, True
         if not cleared:
-            try:
-                self._invoker.spill.close()
-            except CloudError as error:
-                _log.warning("%s", error)
+            self._invoker.spill.close()
 
 
 def _name(function: object) -> str:
