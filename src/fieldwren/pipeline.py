@@ -92,13 +92,14 @@ def observe(
     job = _prepare(asked, clock, progress)
     folder = Path(out) if out else None
     with job.ledger(folder) as ledger:
-        planned = job.plan(done=ledger.done())
+        known = ledger.done()
+        planned = job.plan(done=known)
         _check_memory(planned)
         with clock("reading"):
             spent = _read(planned, ledger, job.settings, progress)
         rows = ledger.table()
         table = assemble(planned, rows)
-        if rows.num_rows > table.num_rows:
+        if known and rows.num_rows > table.num_rows:
             words = f"of {rows.num_rows:,} rows in the ledger the tables hold those asked for"
             progress(Event(phase="reading", note=words))
     index = job.recipe.indices[0].name

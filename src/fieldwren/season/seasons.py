@@ -124,8 +124,9 @@ def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
         if at is not None and gap[at]
     ]
     if guessed:
+        words = " and ".join(part for part in (", ".join(guessed[:-1]), guessed[-1]) if part)
         are = "is a guess" if len(guessed) == 1 else "are guesses"
-        said.append(f"{' and '.join(guessed)} {are}, in a gap without clear observations")
+        said.append(f"{words} {are}, in a gap without clear observations")
     return "; ".join(said) or None
 
 
