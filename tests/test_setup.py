@@ -16,6 +16,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from aws import ARCHITECTURE
 from cloud_account import BUCKET, SMALL, contents, empty
@@ -125,6 +127,23 @@ def test_a_new_bucket_is_closed_and_marked_as_ours(account):
     assert s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"] == [
         {"Key": "fieldwren", "Value": "fieldwren"}
     ]
+
+
+def test_a_bucket_that_could_not_be_marked_is_made_anew(account, monkeypatch, capsys):
+    call = BaseClient._make_api_call
+
+    def no_tags(self, operation, parameters):
+        if operation == "PutBucketTagging":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(self, operation, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", no_tags)
+        assert run(*SCRIPT, "--no-hello", "-q") == 2
+    assert "do not allow the operation PutBucketTagging" in capsys.readouterr().err
+    assert run("setup", "--yes", "--no-hello", "-q") == 0
+    assert run("teardown", "--yes", "-q") == 0
+    assert contents(account) == "{}"
 
 
 def test_a_dry_run_says_all_and_makes_nothing(account, capsys):
