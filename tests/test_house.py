@@ -20,14 +20,16 @@ MODULES = sorted(
 
 # A module may import from its own row's left or from rows above it.
 LAYERS = (
-    ("errors", "progress", "files", "log"),
+    ("errors", "progress", "files", "clock", "log"),
     ("model", "config"),
     ("pixels", "season", "geometry"),
     ("archive", "place_sources", "places", "engine"),
     ("acquisitions", "estimate", "planner", "site", "worker", "chip", "chip_dates"),
     ("ledger", "table", "folder"),
     ("present", "cloud", "lab"),
-    ("results", "doctor", "gallery"),
+    ("results", "doctor", "gallery", "reading"),
+    ("job",),
+    ("receipt",),
     ("pipeline",),
     ("screen", "cli", "__main__"),
 )
