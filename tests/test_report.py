@@ -20,7 +20,7 @@ from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.model import STATUSES, Place
 from fieldwren.present import svg
 from fieldwren.present.chip_picture import ChipPicture
-from fieldwren.present.findings import LatestAnomaly, stand_outs
+from fieldwren.present.findings import LatestAnomaly, latest_anomalies, stand_outs
 from fieldwren.present.notebook import style_table
 from fieldwren.present.report import write_report
 from fieldwren.present.report_data import encode, fit_pictures
@@ -246,6 +246,13 @@ def test_the_map_is_coloured_by_anomaly_or_else_by_mean(four, tmp_path):
     short = Page(report(tmp_path, places, make_observations(places, years=1)))
     assert "Mean NDVI \N{MINUS SIGN}0.20 1.00" in short.text
     assert "it takes three other years to compare with" in short.text
+
+
+def test_an_anomaly_of_long_ago_is_not_the_latest():
+    rows = [("a", "2016-06-11", 1.9), ("b", "2018-05-21", -1.2), ("b", "2018-06-01", None)]
+    table = pd.DataFrame(rows, columns=["place_id", "date", "z"]).assign(value=0.3, expected=0.5)
+    latest = latest_anomalies(table.assign(date=pd.to_datetime(table["date"])))
+    assert {place: str(one.date) for place, one in latest.items()} == {"b": "2018-05-21"}
 
 
 def observed(n):

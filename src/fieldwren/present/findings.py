@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +15,28 @@ if TYPE_CHECKING:
 
     from fieldwren.present.summary import Summary
 
-__all__ = ["FAR", "Finding", "LatestAnomaly", "counted", "latest_anomalies", "signed", "stand_outs"]
+__all__ = [
+    "FAR",
+    "RECENT",
+    "Finding",
+    "LatestAnomaly",
+    "counted",
+    "latest_anomalies",
+    "signed",
+    "stand_outs",
+]
 
 FAR: Final = 1.0
 """Standard scores further from 0 than this are called below or above the usual."""
 
 
+RECENT: Final = 92
+"""Days before the last dekad of a run; what is older says nothing of how a place is now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatestAnomaly:
-    """The last dekad of a place that can be compared with other years."""
+    """The last dekad of a place that can be compared with other years, if it is recent."""
 
     date: date
     """First day of the dekad."""
@@ -47,9 +61,13 @@ class Finding:
 
 
 def latest_anomalies(anomalies: pd.DataFrame) -> dict[str, LatestAnomaly]:
-    """The last row that has a standard score, by place id; places without one are absent."""
+    """The last row that has a standard score, by place id; places without a recent one are absent.
+
+    Recent is what lies within RECENT days of the last row of all places.
+    """
     columns = ["place_id", "date", "value", "expected", "z"]
-    known = anomalies[columns].dropna().sort_values("date", kind="stable")
+    recent = anomalies["date"] >= anomalies["date"].max() - timedelta(days=RECENT)
+    known = anomalies.loc[recent, columns].dropna().sort_values("date", kind="stable")
     last = known.drop_duplicates("place_id", keep="last")
     return {
         place: LatestAnomaly(date=time.date(), value=value, expected=expected, z=z)
@@ -93,7 +111,8 @@ def _spread(scores: Sequence[float], places: int) -> Finding:
     if not scores:
         what = "this place" if places == 1 else "any place"
         return Finding(
-            before=f"No anomaly is known of {what}: it takes three other years to compare with."
+            before=f"No recent anomaly is known of {what}: "
+            "it takes three other years to compare with, and clear dates in the last three months."
         )
     below, above = sum(z < -FAR for z in scores), sum(z > FAR for z in scores)
     usual, unknown = len(scores) - below - above, places - len(scores)
