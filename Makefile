@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs the main job on the embedded archive, offline
 # make test   sets everything up and runs lint, types and all tests
 # make docs   sets everything up and builds the documentation: build/site/index.html
+# make smoke-aws   tries the Lambda engine on a real account, for some cents
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -15,6 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from fieldwren.engine import executor
 from fieldwren.engine.aws_lambda.executor import LambdaExecutor
@@ -92,6 +94,23 @@ def test_a_large_function_is_uploaded_once_for_a_map(aws):
         assert list(futures) == list(range(12))
         assert len(keys(aws)) == 1
     assert keys(aws) == []
+
+
+def test_what_cannot_be_removed_from_the_bucket_costs_no_result(aws, monkeypatch, caplog):
+    call = BaseClient._make_api_call
+
+    def no_deletes(self, operation, parameters):
+        if operation == "DeleteObject":
+            answer = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+            raise ClientError(answer, operation)
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", no_deletes)
+    with with_options(aws, workers=1) as engine:
+        futures = [engine.submit(bytes.upper, bytes(5_000_000)) for _ in range(3)]
+        assert wait(futures, timeout=60).not_done == set()
+    assert [len(f.result()) for f in futures] == [5_000_000] * 3
+    assert caplog.text.count(f"cannot clear up in the bucket {aws.bucket}") == 1
 
 
 def test_without_a_bucket_small_calls_work_and_large_ones_say_what_is_missing(aws):
@@ -218,6 +237,31 @@ def test_a_straggler_is_called_twice_and_the_first_answer_counts(aws, tmp_path, 
         assert list(engine.map(slow_the_first_time, range(12))) == list(range(12))
         assert time.monotonic() - start < 10
         assert engine.usage()["duplicates"] == 1
+
+
+def test_a_call_that_was_overtaken_is_not_tried_again(aws, tmp_path, monkeypatch):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.executor._STRAGGLES", (3.0, 0.5))
+    marker, ran = tmp_path / "first", tmp_path / "ran"
+
+    def slow_the_first_time(item):
+        if item < 11:
+            return item
+        with ran.open("a") as log:
+            log.write("x")
+        if not marker.exists():
+            marker.touch()
+            time.sleep(4)
+            os._exit(1)
+        return item
+
+    engine = with_options(aws, workers=3)
+    assert list(engine.map(slow_the_first_time, range(12))) == list(range(12))
+    while aws.emulator._running:
+        time.sleep(0.05)
+    time.sleep(1.5)  # more than the pause before another try
+    engine.shutdown()
+    assert ran.read_text() == "xx"
+    assert engine.usage()["retries"] == 0
 
 
 def test_a_function_removed_by_somebody_else_is_made_again(aws, engine):

@@ -25,6 +25,8 @@ def test_under_bursts_crashes_and_time_outs_every_call_gives_its_answer_once(aws
     assert usage["calls"] == 248
     for fault in ("throttle", "failure", "crash", "timeout", "drop", "drop_answer"):
         assert emulator.counts[fault] > 0
-    assert usage["throttles"] == emulator.counts["throttle"] + emulator.counts["failure"]
-    faults = ("crash", "timeout", "drop", "drop_answer")
-    assert usage["retries"] >= sum(emulator.counts[f] for f in faults)
+    refused = emulator.counts["throttle"] + emulator.counts["failure"]
+    ended = sum(emulator.counts[f] for f in ("crash", "timeout", "drop", "drop_answer"))
+    # A straggler that was overtaken is not tried again after its last fault.
+    assert refused - usage["duplicates"] <= usage["throttles"] <= refused
+    assert usage["throttles"] + usage["retries"] >= refused + ended - usage["duplicates"]

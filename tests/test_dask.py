@@ -42,6 +42,7 @@ def test_a_run_whose_worker_is_killed_gives_the_identical_table(
 ):
     monkeypatch.setenv("FIELDWREN_DASK_SCHEDULER", str(fragile.file))
     monkeypatch.setenv("FIELDWREN_DASK_MIN_WORKERS", "2")
+    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "200")
     killed = []
 
     def kill_one(event):
@@ -61,7 +62,9 @@ def test_a_local_cluster_is_started_where_no_scheduler_is_named(archive, here):
 
 
 def test_large_common_data_are_sent_once(dask_cluster):
-    with fw.executor("dask", scheduler=str(dask_cluster.file), min_workers=2) as engine:
+    with fw.executor(
+        "dask", scheduler=str(dask_cluster.file), min_workers=2, patience=200
+    ) as engine:
         sent = engine.shared(len.__class__)
         assert sent is len.__class__  # small: with each call
         table = list(range(100_000))
@@ -81,7 +84,7 @@ def test_an_executor_of_ones_own_client_leaves_it_open(dask_cluster):
 
 
 def test_a_scheduler_that_goes_away_ends_the_calls(fragile):
-    with fw.executor("dask", scheduler=str(fragile.file), min_workers=2) as engine:
+    with fw.executor("dask", scheduler=str(fragile.file), min_workers=2, patience=200) as engine:
         future = engine.submit(time.sleep, 60)
         threading.Timer(0.5, fragile.processes[0].kill).start()
         assert isinstance(future.exception(timeout=90), EngineError)

@@ -90,6 +90,10 @@ def test_a_call_that_takes_too_long_is_not_tried_again():
             {"config": {"aws": {"access_key_id": "A", "secret_access_key": "TOPSECRET"}}},
             "holds access_key_id and secret_access_key, which would travel",
         ),
+        (
+            {"config": {"aws_s3": {"session_token": "TOPSECRET"}}},
+            "holds session_token, which would travel",
+        ),
     ],
 )
 def test_settings_that_would_harm_are_refused(options, words):

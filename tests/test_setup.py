@@ -16,6 +16,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from aws import ARCHITECTURE
 from cloud_account import BUCKET, SMALL, contents, empty
@@ -127,6 +129,23 @@ def test_a_new_bucket_is_closed_and_marked_as_ours(account):
     ]
 
 
+def test_a_bucket_that_could_not_be_marked_is_made_anew(account, monkeypatch, capsys):
+    call = BaseClient._make_api_call
+
+    def no_tags(self, operation, parameters):
+        if operation == "PutBucketTagging":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(self, operation, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", no_tags)
+        assert run(*SCRIPT, "--no-hello", "-q") == 2
+    assert "do not allow the operation PutBucketTagging" in capsys.readouterr().err
+    assert run("setup", "--yes", "--no-hello", "-q") == 0
+    assert run("teardown", "--yes", "-q") == 0
+    assert contents(account) == "{}"
+
+
 def test_a_dry_run_says_all_and_makes_nothing(account, capsys):
     blank = contents(account)
     assert run(*SCRIPT, "--dry-run") == 0
@@ -193,7 +212,8 @@ def test_teardown_leaves_what_is_not_ours(account, capsys):
     s3, iam, logs = boto3.client("s3"), boto3.client("iam"), boto3.client("logs")
     s3.create_bucket(Bucket="mine")
     s3.put_object(Bucket="mine", Key="fieldwren/results.csv", Body=b"1")
-    s3.put_object(Bucket="mine", Key="fieldwrens/calls/1", Body=b"1")
+    for key in ("fieldwrens/calls/1", "fieldwren/calls/mine.csv", "fieldwren/packages/mine.zip"):
+        s3.put_object(Bucket="mine", Key=key, Body=b"1")
     iam.create_role(RoleName="fieldwren-other", AssumeRolePolicyDocument="{}")
     logs.create_log_group(logGroupName="/aws/lambda/fieldwren-other")
     logs.create_log_group(logGroupName="/aws/lambda/fieldwren")
@@ -229,13 +249,21 @@ def test_teardown_keeps_a_bucket_that_others_use_by_now(account, capsys):
     assert json.loads(contents(account)) == {f"bucket {BUCKET}": ["fieldwren/mine.csv"]}
 
 
+def test_what_steers_a_terminal_in_a_key_of_others_is_not_printed(account, capsys):
+    assert run(*SCRIPT, "-q") == 0
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="mine\u202e.csv", Body=b"1")
+    assert run("teardown", "--dry-run") == 0
+    assert "it holds other keys, such as mine\ufffd.csv" in capsys.readouterr().out
+
+
 def test_teardown_takes_old_versions_too(account):
     assert run(*SCRIPT, "-q") == 0
     s3 = boto3.client("s3")
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_object(Bucket=BUCKET, Key="fieldwren/calls/1", Body=b"1")
-    s3.put_object(Bucket=BUCKET, Key="fieldwren/calls/1", Body=b"2")
-    s3.delete_object(Bucket=BUCKET, Key="fieldwren/calls/1")
+    key = f"fieldwren/calls/{'0' * 32}/1"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"1")
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"2")
+    s3.delete_object(Bucket=BUCKET, Key=key)
     assert run("teardown", "--yes", "-q") == 0
     assert json.loads(contents(account)) == {}
 

@@ -173,7 +173,7 @@ def _maker(home: str) -> Any:
 
 
 def _commands() -> Mapping[str, argparse.ArgumentParser]:
-    """The parser of each command; those of commands within commands as "setup aws"."""
+    """The parser of each command; those of commands within commands as "bench flops"."""
     found: dict[str, argparse.ArgumentParser] = {}
 
     def visit(name: str, of: argparse.ArgumentParser) -> None:
@@ -181,7 +181,9 @@ def _commands() -> Mapping[str, argparse.ArgumentParser]:
         if name and not inner:
             found[name] = of
         for action in inner:
+            says = {choice.dest: choice.help for choice in action._choices_actions}
             for word, command in action.choices.items():
+                command.description = command.description or says.get(word)
                 visit(f"{name} {word}".strip(), command)
 
     visit("", parser())
@@ -198,12 +200,11 @@ def _actions(command: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def _command_line() -> str:
     """A section per command: what it does, how it is written, its arguments and options."""
-    says = {a.dest: a.help for a in parser()._subparsers._group_actions[0]._choices_actions}
-    return "\n\n".join(_command(name, of, says) for name, of in _commands().items())
+    return "\n\n".join(_command(name, of) for name, of in _commands().items())
 
 
-def _command(name: str, command: argparse.ArgumentParser, says: Mapping[str, str]) -> str:
-    about = command.description or says.get(name, "")
+def _command(name: str, command: argparse.ArgumentParser) -> str:
+    about = (command.description or "").rstrip(".")
     parts = [f"## fieldwren {name}", f"{about[:1].upper()}{about[1:]}."]
     arguments = [a for a in command._actions if not a.option_strings]
     words = " ".join(a.metavar or a.dest for a in arguments)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from fieldwren import __version__
 from fieldwren.cli import cloud, doctor, lab, observe, season, setup
 from fieldwren.errors import FieldwrenError
-from fieldwren.log import follow_environment
+from fieldwren.log import follow_environment, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             message, status = f"{error.filename or 'a file'}: {error.strerror}", _UNUSABLE
         except KeyboardInterrupt:
             message, status = "interrupted; the same command goes on where it stopped", _INTERRUPTED
-    print(f"fieldwren: {message}", file=sys.stderr)
+    print(f"fieldwren: {plain(message)}", file=sys.stderr)
     return status
 
 

@@ -50,7 +50,9 @@ def say(screen: Screen, words: str) -> None:
     """Print text as it is; a terminal wraps it between words."""
     from rich.text import Text  # noqa: PLC0415 - rich is slow to import
 
-    screen.out.print(Text(words), soft_wrap=not screen.out.is_terminal)
+    from fieldwren.log import plain  # noqa: PLC0415 - beside it
+
+    screen.out.print(Text(plain(words)), soft_wrap=not screen.out.is_terminal)
 
 
 def carry_out(steps: list[Step], screen: Screen, *, quiet: bool) -> list[dict[str, object]]:

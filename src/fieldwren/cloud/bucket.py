@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.cloud.steps import Step
@@ -65,8 +66,10 @@ def bucket_step(options: LambdaOptions, account: Account) -> Step:
         s3, name = client("s3", options), options.bucket
         place: Any = {"LocationConstraint": options.region}
         how = {} if options.region == "us-east-1" else {"CreateBucketConfiguration": place}
-        with explaining(f"create bucket {name}"):
+        with explaining(f"create bucket {name}"), ExitStack() as undo:
             s3.create_bucket(Bucket=name, **how)
+            # Half made it would have no tag, and be taken for the user's own ever after.
+            undo.callback(_forget, s3, name)
             s3.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1})
             s3.put_bucket_tagging(
                 Bucket=name, Tagging={"TagSet": [{"Key": TAG, "Value": options.prefix}]}
@@ -80,6 +83,7 @@ def bucket_step(options: LambdaOptions, account: Account) -> Step:
                     "RestrictPublicBuckets": True,
                 },
             )
+            undo.pop_all()
         return "created"
 
     return Step(
@@ -88,6 +92,12 @@ def bucket_step(options: LambdaOptions, account: Account) -> Step:
         is_done=lambda: bucket_exists(options, account),
         do=make,
     )
+
+
+def _forget(s3: Any, name: str) -> None:
+    """Remove a bucket that could not be finished; what stopped it is the error that counts."""
+    with suppress(s3.exceptions.ClientError):
+        s3.delete_bucket(Bucket=name)
 
 
 def made_here(options: LambdaOptions) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.cloud.steps import Step
@@ -18,21 +19,25 @@ __all__ = ["FOLDERS", "foreign_keys", "keys_removal", "our_keys"]
 FOLDERS: Final = ("packages/", "calls/")
 """What follows the prefix in the keys that fieldwren writes."""
 
+_OURS: Final = re.compile(
+    r"packages/worker-[0-9a-f]{20}\.zip|calls/([0-9a-f]{32}/\d+|doctor-[0-9a-f]{16})"
+)
+"""The keys themselves, without the prefix: a folder may hold what others put there."""
 _AT_ONCE: Final = 1000
 
 
 def our_keys(options: LambdaOptions) -> Iterator[dict[str, str]]:
     """Key and version of all that fieldwren wrote, old versions and marks of deletion too."""
     for folder in FOLDERS:
-        yield from _versions(options, f"{options.prefix.strip('/')}/{folder}")
+        found = _versions(options, f"{options.prefix.strip('/')}/{folder}")
+        yield from (entry for entry in found if _is_ours(options, entry["Key"]))
 
 
 def foreign_keys(options: LambdaOptions) -> list[str]:
     """A few keys of the bucket that fieldwren did not write."""
-    ours = tuple(f"{options.prefix.strip('/')}/{folder}" for folder in FOLDERS)
     found: list[str] = []
     for entry in _versions(options, ""):
-        if not entry["Key"].startswith(ours):
+        if not _is_ours(options, entry["Key"]):
             found.append(entry["Key"])
             if len(found) == 3:
                 break
@@ -54,10 +59,15 @@ def keys_removal(options: LambdaOptions) -> Step:
     start = f"{options.bucket}/{options.prefix.strip('/')}"
     return Step(
         name=f"keys under {start}",
-        says=f"remove all in {' and '.join(FOLDERS)}",
+        says=f"remove all that fieldwren wrote in {' and '.join(FOLDERS)}",
         is_done=lambda: next(our_keys(options), None) is None,
         do=remove,
     )
+
+
+def _is_ours(options: LambdaOptions, key: str) -> bool:
+    start = f"{options.prefix.strip('/')}/"
+    return key.startswith(start) and _OURS.fullmatch(key.removeprefix(start)) is not None
 
 
 def _versions(options: LambdaOptions, start: str) -> Iterator[dict[str, str]]:

@@ -96,9 +96,16 @@ class Engine(Executor):
         trace: TracebackType | None,
     ) -> None:
         """Wait for all calls; after Ctrl-C cancel those in the queue and do not wait."""
-        if kind is None or not issubclass(kind, KeyboardInterrupt):
-            self.shutdown(wait=True)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._interrupted()
             return
+        try:
+            self.shutdown(wait=True)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+
+    def _interrupted(self) -> None:
         self.shutdown(wait=False, cancel_futures=True)
         self.abandon()
         running = self.running()

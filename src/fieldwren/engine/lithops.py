@@ -164,7 +164,8 @@ def _settings(config: Any, backend: str) -> dict[str, Any]:
         here = settings.setdefault("localhost", {})
         here.setdefault("runtime", sys.executable)
         here.setdefault("version", 1)  # version 2 takes minutes for a thousand calls
-    held = sorted(set(_SECRETS) & {n for n, v in settings.get("aws", {}).items() if v})
+    aws = [table for name, table in settings.items() if name.startswith("aws")]  # aws_s3 ... too
+    held = sorted(set(_SECRETS) & {n for table in aws for n, v in table.items() if v})
     if held:
         raise OptionError(
             f"the configuration of Lithops holds {' and '.join(held)}, which would travel with "

@@ -45,7 +45,8 @@ def client(
         CloudError: there is no such profile, or no region is known.
     """
     try:
-        from botocore.config import Config  # noqa: PLC0415 - optional and heavy
+        from boto3 import Session  # noqa: PLC0415 - optional and heavy
+        from botocore.config import Config  # noqa: PLC0415 - likewise
     except ImportError:
         raise MissingExtraError("--engine lambda", "aws") from None
     config = Config(
@@ -59,9 +60,8 @@ def client(
     with explaining(f"talk to AWS {service}"):
         surroundings = tuple(sorted(v for v in os.environ.items() if v[0].startswith("AWS_")))
         with _making:
-            return _session(options.profile, options.region, surroundings).client(
-                service, config=config
-            )
+            session = _session(Session, options.profile, options.region, surroundings)
+            return session.client(service, config=config)
 
 
 _making: Final = threading.Lock()
@@ -69,18 +69,19 @@ _making: Final = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _session(profile: str, region: str, surroundings: tuple[tuple[str, str], ...]) -> Any:
+def _session(
+    kind: Any, profile: str, region: str, surroundings: tuple[tuple[str, str], ...]
+) -> Any:
     """A session; kept, because it takes ten times as long to make as a client of it.
 
     Args:
+        kind: ``boto3.Session``.
         profile: of AWS, or "".
         region: of AWS, or "".
         surroundings: environment variables that it depends on; other values, another session.
     """
-    import boto3  # noqa: PLC0415 - optional and heavy
-
     del surroundings
-    return boto3.Session(profile_name=profile or None, region_name=region or None)
+    return kind(profile_name=profile or None, region_name=region or None)
 
 
 @contextmanager

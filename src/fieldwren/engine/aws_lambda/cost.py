@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["DOLLARS_PER_CALL", "DOLLARS_PER_GB_SECOND", "Meter", "call_dollars"]
 
 DOLLARS_PER_GB_SECOND: Final = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
-"""List prices by architecture of the first tier in us-east-1, us-west-2, eu-central-1 and most
-other regions (a few cost up to a third more), without the free tier of an account.
+"""List prices by architecture of the first tier in us-east-1, without the free tier of an account;
+other regions may cost more.
 https://aws.amazon.com/lambda/pricing/"""
 DOLLARS_PER_CALL: Final = 0.20e-6
 """For each request; likewise."""
@@ -31,12 +30,6 @@ def call_dollars(*, calls: int, seconds: float, memory: int, architecture: str) 
     """
     gb_seconds = seconds * memory / 1024
     return calls * DOLLARS_PER_CALL + gb_seconds * DOLLARS_PER_GB_SECOND[architecture]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
-    gb_seconds: float = 0.0
-    billed_ms: int = 0
 
 
 class Meter:

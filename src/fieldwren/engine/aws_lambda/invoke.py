@@ -31,6 +31,8 @@ from fieldwren.engine.aws_lambda.spill import Spill
 from fieldwren.errors import CallTimeoutError, CloudError, EngineError, LostCallError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fieldwren.engine.aws_lambda.options import LambdaOptions
     from fieldwren.engine.aws_lambda.report import Report
 
@@ -85,6 +87,8 @@ class Parcel:
     """The pickled call, or where it lies."""
     function: dict[str, str] | None
     """The pickled function, where many calls share it."""
+    answered: Callable[[], bool]
+    """Whether the answer is there from elsewhere, so that no other try is worth its price."""
 
 
 class Invoker:
@@ -131,7 +135,8 @@ class Invoker:
                 return self._invoke(name, parcel)
             except _Trouble as trouble:
                 seen[trouble.kind] += 1
-                if seen[trouble.kind] > self._bound(trouble.kind) or self.stopped.is_set():
+                given_up = self.stopped.is_set() or parcel.answered()
+                if given_up or seen[trouble.kind] > self._bound(trouble.kind):
                     raise self._final(trouble, parcel, seen, memory) from trouble.__cause__
                 self.meter.count("throttles" if trouble.kind == "busy" else "retries")
                 if trouble.kind == "gone":
@@ -183,7 +188,7 @@ class Invoker:
         event = {
             "call": parcel.call,
             "function": parcel.function,
-            "log": os.environ.get("FIELDWREN_LOGLEVEL", "INFO").upper(),
+            "log": os.environ.get("FIELDWREN_LOGLEVEL", "").strip().upper() or "INFO",
             "spill": self.spill.place(),
         }
         try:

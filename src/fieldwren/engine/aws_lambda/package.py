@@ -112,11 +112,11 @@ def _requirements() -> list[str]:
     """What pip is asked for: the installed versions, or the newest before them."""
     wanted: list[str] = []
     for name, oldest in _WHEELS.items():
+        if name == "backports-zstd" and sys.version_info >= (3, 14):
+            continue  # in the standard library
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            if name == "backports-zstd" and sys.version_info >= (3, 14):
-                continue  # in the standard library
             raise MissingExtraError("--engine lambda", "aws") from None
         wanted.append(f"{name}>={oldest},<={version}")
     return wanted

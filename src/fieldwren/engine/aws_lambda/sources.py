@@ -6,6 +6,7 @@ Imports inside functions count, those under ``if TYPE_CHECKING:`` do not.
 from __future__ import annotations
 
 import ast
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +22,13 @@ ROOTS: Final = (
     "fieldwren.engine.aws_lambda.handler",
     "fieldwren.engine.calls",
     "fieldwren.engine.local",
-    "fieldwren.lab",
+    "fieldwren.lab.work",
 )
 """Modules and packages whose functions travel by reference; those that exist are taken."""
 
 _HOME: Final = Path(fieldwren.__file__).parent
+_parsing: Final = threading.Lock()
+"""Held while a source is parsed: Python 3.11 counts the depth of trees for all threads at once."""
 
 
 def worker_sources() -> dict[str, bytes]:
@@ -60,7 +63,8 @@ def _file(name: str) -> Path:
 
 def _imports(source: bytes) -> Iterator[str]:
     """Names of the modules of fieldwren that a source imports when it runs."""
-    left: list[ast.AST] = [ast.parse(source)]
+    with _parsing:
+        left: list[ast.AST] = [ast.parse(source)]
     while left:
         node = left.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import base64
 import itertools
+import logging
 import threading
 import uuid
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fieldwren.engine.aws_lambda.client import client, explaining
 from fieldwren.engine.aws_lambda.handler import LIMIT
-from fieldwren.errors import EngineError
+from fieldwren.errors import CloudError, EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from fieldwren.engine.aws_lambda.options import LambdaOptions
 
 __all__ = ["Spill"]
 
+_log = logging.getLogger("fieldwren.engine")
+
 
 class Spill:
     """The part of the bucket that belongs to one executor.
+
+    What cannot be removed costs no result: the log says so, once, and ``fieldwren teardown``
+    removes it.
 
     Args:
         options: bucket and start of all keys.
@@ -32,7 +41,7 @@ class Spill:
         self._start = f"{options.prefix.strip('/')}/calls/{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._used = False
+        self._used, self._warned = False, False
 
     def pack(self, data: bytes, *, limit: int = LIMIT) -> dict[str, str]:
         """The data as text for a call, or where they lie now.
@@ -73,7 +82,7 @@ class Spill:
     def remove(self, blob: dict[str, str]) -> None:
         """Remove what a blob has in the bucket."""
         if "key" in blob:
-            with explaining(f"clear up in the bucket {blob['bucket']}"):
+            with self._clearing_up():
                 self._store.delete_object(Bucket=blob["bucket"], Key=blob["key"])
 
     def close(self) -> None:
@@ -81,11 +90,21 @@ class Spill:
         if not self._used:
             return
         bucket = self._options.bucket
-        with explaining(f"clear up in the bucket {bucket}"):
+        with self._clearing_up():
             pages = self._store.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=bucket, Prefix=f"{self._start}/"):
                 for found in page.get("Contents", []):
                     self._store.delete_object(Bucket=bucket, Key=found["Key"])
+
+    @contextmanager
+    def _clearing_up(self) -> Generator[None]:
+        try:
+            with explaining(f"clear up in the bucket {self._options.bucket}"):
+                yield
+        except CloudError as error:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned = True
+            _log.log(level, "%s", error)
 
     @property
     def _store(self) -> Any:
