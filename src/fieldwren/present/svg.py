@@ -121,7 +121,9 @@ def overview(
     labels = _labels(view, geometries, names) if len(places) <= 12 else [""] * len(places)
     size = 6.0 if len(places) <= 40 else 5.0 if len(places) <= 150 else 4.0
     parts = [_land(view), _graticule(view)]
-    for i in sorted(range(len(places)), key=lambda i: colours[i] != style.ABSENT):  # unknown ones below
+    for i in sorted(
+        range(len(places)), key=lambda i: colours[i] != style.ABSENT
+    ):  # unknown ones below
         geometry = geometries[i]
         x, y = _centre(view, geometry)
         role = f'href="#{escape(anchors[i])}" data-at="{x:.2f} {y:.2f}"'
