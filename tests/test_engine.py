@@ -260,6 +260,15 @@ def test_shutdown_can_cancel_what_is_queued(new_engine, gate):
             engine.submit(abs, 1)
 
 
+@pytest.fixture
+def interruptible():
+    """A run in the background of a shell ignores Ctrl-C; this process does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("where", ["in the block", "at its end"])
 def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new_engine, gate, where):
     futures = []

@@ -15,6 +15,7 @@ from fake_results import HOSTILE
 from fieldwren.cli import main
 from fieldwren.errors import OptionError
 from fieldwren.pipeline import observe
+from fieldwren.present import plot_files
 from fieldwren.present.chip_files import load_chips
 
 HOSTILE_ID = "../../etc/<b>$x</b> & {{ 7*7 }}\n葡萄园"
@@ -121,6 +122,24 @@ def test_plots_are_written_as_asked_for(archive, tmp_path):
         assert {path.suffix for path in out.glob("plots/*")} == endings
     with pytest.raises(OptionError, match="--plots bmp: choose one of png, svg, both, none"):
         run(archive, plots="bmp")
+
+
+def test_many_plots_are_drawn_by_processes_and_are_the_same(archive, tmp_path, monkeypatch):
+    features = [field(HOSTILE_ID), *(field(f"f{k}", row=3 * k) for k in range(4))]
+    told = []
+    for folder, few in (("here", 24), ("processes", 1)):
+        monkeypatch.setattr(plot_files, "_FEW", few)
+        monkeypatch.setattr(plot_files, "default_workers", lambda: 2)
+        observe(
+            places(*features), archive=str(archive), out=tmp_path / folder, progress=told.append
+        )
+    drawn = [
+        {p.name: p.read_bytes() for p in tmp_path.glob(f"{f}/plots/*")}
+        for f in ("here", "processes")
+    ]
+    assert len(drawn[0]) == 5
+    assert drawn[0] == drawn[1]
+    assert [e.done for e in told if e.phase == "plots" and e.total] == [0, 1, 2, 3, 4] * 2
 
 
 def test_results_draw_what_their_analysis_notes(tmp_path):

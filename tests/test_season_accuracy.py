@@ -164,4 +164,4 @@ def test_season_dates_are_within_five_days_of_the_true_ones(rows, known, share, 
 
 def test_a_desert_has_no_season(rows):
     seasons = analyse(rows, "ndvi").seasons.set_index("place_id").loc["death-valley-field"]
-    assert seasons["note"] == "no season: the curve stays between 0.08 and 0.11"
+    assert seasons["note"].startswith("no season: the curve stays between 0.08 and 0.11")

@@ -16,12 +16,13 @@ from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.folder import load_folder, save_rows, save_tables
 from fieldwren.ledger import RETRIED
 from fieldwren.present.chip_files import load_chips
-from fieldwren.present.plots import save_plot
+from fieldwren.present.plot_files import PlotFiles, write_plots
+from fieldwren.present.plots import plot_place
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import folium
     import pyarrow as pa
@@ -162,12 +163,14 @@ class Results:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        from fieldwren.present.plots import plot_place  # noqa: PLC0415 - matplotlib is heavy
+        return self._drawing(self._place(place))()
 
-        chosen = self._place(place)
-        return plot_place(
+    def _drawing(self, chosen: Place) -> Callable[[], Figure]:
+        """What draws the plot of a place, with no more than it needs of these results."""
+        return partial(
+            plot_place,
             self._of("observations", chosen.id),
-            chosen,
+            replace(chosen, properties={}),
             self._of("series", chosen.id),
             index=self.index,
             facts=self.receipt,
@@ -239,14 +242,32 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         save_rows(self.rows, self.places, folder)
         save_tables(self.analysis, folder)
-        for draw in (partial(_save_plots, endings=PLOTS[kind]), _save_map):
+        for draw in (partial(self._save_plots, endings=PLOTS[kind]), partial(_save_map, self)):
             try:
-                draw(self, folder, progress)
+                draw(folder, progress)
             except MissingExtraError as error:
                 progress(Event(phase="pictures", note=str(error)))
         progress(Event(phase="report"))
         replace_file(folder / "report.html", self.report)
         write_json(folder / "receipt.json", self.receipt)
+
+    def _save_plots(self, folder: Path, progress: Progress, *, endings: Sequence[str]) -> None:
+        if not endings:
+            return
+        plots = folder / "plots"
+        plots.mkdir(exist_ok=True)
+        chosen = self.places[:_MOST_PLOTS]
+        files = (
+            PlotFiles(
+                draw=self._drawing(place),
+                paths=[plots / f"{file_name(place.id)}.{ending}" for ending in endings],
+            )
+            for place in chosen
+        )
+        write_plots(files, len(chosen), progress)
+        if len(self.places) > len(chosen):
+            note = f"plots of the first {len(chosen)} of {len(self.places)} places"
+            progress(Event(phase="plots", note=f"{note}; the report has all"))
 
     def _repr_html_(self) -> str:
         """A line of facts and a table per place, for notebooks."""
@@ -279,27 +300,6 @@ class Results:
             if known.id == wanted:
                 return known
         raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
-
-
-def _save_plots(
-    results: Results, folder: Path, progress: Progress, *, endings: Sequence[str]
-) -> None:
-    if not endings:
-        return
-    plots = folder / "plots"
-    plots.mkdir(exist_ok=True)
-    chosen = results.places[:_MOST_PLOTS]
-    for number, place in enumerate(chosen):
-        progress(Event(phase="plots", done=number, total=len(chosen)))
-        figure = results.plot(place)
-        for ending in endings:
-            path = plots / f"{file_name(place.id)}.{ending}"
-            replace_file(path, partial(save_plot, figure))
-    if len(results.places) > len(chosen):
-        note = (
-            f"plots of the first {len(chosen)} of {len(results.places)} places; the report has all"
-        )
-        progress(Event(phase="plots", note=note))
 
 
 def _save_map(results: Results, folder: Path, progress: Progress) -> None:

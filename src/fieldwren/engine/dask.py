@@ -214,7 +214,7 @@ class _LocalCluster:
         self.workers = workers
         cluster: Any = distributed.LocalCluster  # its annotations refuse what its text allows
         self._cluster: Any = cluster(
-            n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50
+            n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
         )
         self.address: str = self._cluster.scheduler_address
         command = (
