@@ -304,6 +304,12 @@ def test_a_service_that_is_not_there_is_named_in_one_sentence(aws, engine, monke
         engine.submit(abs, 1).result()
 
 
+def test_a_log_level_that_is_none_is_refused_before_any_call(aws, monkeypatch):
+    monkeypatch.setenv("FIELDWREN_LOGLEVEL", "loud")
+    with pytest.raises(OptionError, match="FIELDWREN_LOGLEVEL must be one of DEBUG"):
+        executor("lambda", **aws.engine)
+
+
 def test_an_unknown_option_is_refused(aws):
     with pytest.raises(OptionError, match=r"unknown option 'memori' .* did you mean memory"):
         executor("lambda", **aws.engine, memori=3)
