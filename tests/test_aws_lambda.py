@@ -169,6 +169,20 @@ def test_ctrl_c_stops_what_is_queued_and_says_what_runs(aws, caplog):
     wait(futures, timeout=10)
 
 
+def test_a_machine_with_few_threads_makes_do_with_them(aws, monkeypatch, caplog):
+    start = threading.Thread.start
+
+    def two_only(self):
+        if self.name in {f"fieldwren-lambda-{n}" for n in range(3, 10)}:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", two_only)
+    with with_options(aws, workers=6) as engine:
+        assert list(engine.map(abs, range(-12, 0))) == list(range(12, 0, -1))
+    assert caplog.text.count("no more threads: 2 calls at a time") == 1
+
+
 def test_usage_counts_and_costs(engine):
     assert isinstance(engine, Metered)
     list(engine.map(time.sleep, [0.2] * 4))

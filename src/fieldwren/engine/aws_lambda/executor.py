@@ -133,6 +133,7 @@ class LambdaExecutor(Engine):
         self.options = options
         workers = _descriptors(options.workers or _account_limit(options))
         self.capacity = Capacity(calls=workers, per_machine=1, here=False, memory=options.memory)
+        self._most = workers
         self._invoker = Invoker(options, workers)
         self._invoker.prepare()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
@@ -208,10 +209,18 @@ class LambdaExecutor(Engine):
 
     def _more_lanes(self) -> None:
         """One more thread, where none is free; the lock is held."""
-        if not self._idle.acquire(blocking=False) and self._lanes < self.capacity.calls:
-            self._lanes += 1
-            name = f"fieldwren-lambda-{self._lanes}"
+        if self._idle.acquire(blocking=False) or self._lanes >= self._most:
+            return
+        name = f"fieldwren-lambda-{self._lanes + 1}"
+        try:
             threading.Thread(target=self._lane, name=name, daemon=True).start()
+        except RuntimeError:  # a container may have few threads
+            if not self._lanes:
+                raise
+            self._most = self._lanes
+            _log.warning("this machine allows no more threads: %d calls at a time", self._most)
+        else:
+            self._lanes += 1
 
     def _lane(self) -> None:
         """Run one call after the other."""
