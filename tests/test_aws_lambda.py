@@ -143,6 +143,11 @@ def test_shutdown_can_cancel_what_is_queued(aws):
     assert sum(f.cancelled() for f in futures) >= 8
     with pytest.raises(RuntimeError, match="after shutdown"):
         engine.submit(abs, 1)
+    engine.shutdown(cancel_futures=True)
+    lanes = [t for t in threading.enumerate() if t.name.startswith("fieldwren-lambda")]
+    for lane in lanes:
+        lane.join(5)
+    assert not any(lane.is_alive() for lane in lanes)
 
 
 def test_ctrl_c_stops_what_is_queued_and_says_what_runs(aws, caplog):
@@ -162,6 +167,20 @@ def test_ctrl_c_stops_what_is_queued_and_says_what_runs(aws, caplog):
     assert "2 calls still run" in caplog.text
     assert sum(f.cancelled() for f in futures) == 8
     wait(futures, timeout=10)
+
+
+def test_a_machine_with_few_threads_makes_do_with_them(aws, monkeypatch, caplog):
+    start = threading.Thread.start
+
+    def two_only(self):
+        if self.name in {f"fieldwren-lambda-{n}" for n in range(3, 10)}:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", two_only)
+    with with_options(aws, workers=6) as engine:
+        assert list(engine.map(abs, range(-12, 0))) == list(range(12, 0, -1))
+    assert caplog.text.count("no more threads: 2 calls at a time") == 1
 
 
 def test_usage_counts_and_costs(engine):
@@ -222,7 +241,10 @@ def test_out_of_memory_is_tried_again_with_twice_the_memory(aws):
     assert {128, 256} <= set(memories)
 
 
-def test_a_straggler_is_called_twice_and_the_first_answer_counts(aws, tmp_path, monkeypatch):
+@pytest.mark.parametrize("wait_for", ["results", "shutdown"])
+def test_a_straggler_is_called_twice_and_the_first_answer_counts(
+    aws, tmp_path, monkeypatch, wait_for
+):
     monkeypatch.setattr("fieldwren.engine.aws_lambda.executor._STRAGGLES", (3.0, 0.5))
     marker = tmp_path / "first"
 
@@ -234,9 +256,12 @@ def test_a_straggler_is_called_twice_and_the_first_answer_counts(aws, tmp_path, 
 
     with with_options(aws, workers=3) as engine:
         start = time.monotonic()
-        assert list(engine.map(slow_the_first_time, range(12))) == list(range(12))
-        assert time.monotonic() - start < 10
-        assert engine.usage()["duplicates"] == 1
+        futures = [engine.submit(slow_the_first_time, i) for i in range(12)]
+        if wait_for == "results":
+            wait(futures)
+    assert time.monotonic() - start < 10
+    assert [f.result() for f in futures] == list(range(12))
+    assert engine.usage()["duplicates"] == 1
 
 
 def test_a_call_that_was_overtaken_is_not_tried_again(aws, tmp_path, monkeypatch):
@@ -291,6 +316,12 @@ def test_a_service_that_is_not_there_is_named_in_one_sentence(aws, engine, monke
     aws.emulator.script.extend(["drop"] * 3)
     with pytest.raises(CloudError, match="cannot call abs: the connection broke"):
         engine.submit(abs, 1).result()
+
+
+def test_a_log_level_that_is_none_is_refused_before_any_call(aws, monkeypatch):
+    monkeypatch.setenv("FIELDWREN_LOGLEVEL", "loud")
+    with pytest.raises(OptionError, match="FIELDWREN_LOGLEVEL must be one of DEBUG"):
+        executor("lambda", **aws.engine)
 
 
 def test_an_unknown_option_is_refused(aws):

@@ -10,9 +10,21 @@ from typing import Final
 
 from fieldwren.errors import OptionError
 
-__all__ = ["follow_environment", "plain"]
+__all__ = ["asked_level", "follow_environment", "plain"]
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def asked_level() -> str:
+    """The level that the environment names; "" where it names none.
+
+    Raises:
+        OptionError: FIELDWREN_LOGLEVEL is no level.
+    """
+    asked = os.environ.get("FIELDWREN_LOGLEVEL", "").strip()
+    if asked and asked.upper() not in LEVELS:
+        raise OptionError(f"FIELDWREN_LOGLEVEL must be one of {', '.join(LEVELS)}, not {asked!r}")
+    return asked.upper()
 
 
 def follow_environment(usual: str = "") -> None:
@@ -24,12 +36,9 @@ def follow_environment(usual: str = "") -> None:
     Raises:
         OptionError: FIELDWREN_LOGLEVEL is no level.
     """
-    asked = os.environ.get("FIELDWREN_LOGLEVEL", "").strip()
-    level = asked.upper() or usual
+    level = asked_level() or usual
     if not level:
         return
-    if level not in LEVELS:
-        raise OptionError(f"FIELDWREN_LOGLEVEL must be one of {', '.join(LEVELS)}, not {asked!r}")
     log = logging.getLogger("fieldwren")
     log.setLevel(level)
     if not any(isinstance(handler, _OnStandardError) for handler in log.handlers):

@@ -133,12 +133,14 @@ class LambdaExecutor(Engine):
         self.options = options
         workers = _descriptors(options.workers or _account_limit(options))
         self.capacity = Capacity(calls=workers, per_machine=1, here=False, memory=options.memory)
+        self._most = workers
         self._invoker = Invoker(options, workers)
         self._invoker.prepare()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = threading.Semaphore(0)
-        self._lanes, self._closed, self._cleared = 0, False, False
+        self._finishing = threading.Lock()
+        self._lanes, self._closed, self._finished = 0, False, False
         self._open: set[_Call] = set()
         self._durations: deque[float] = deque(maxlen=500)
 
@@ -184,12 +186,10 @@ class LambdaExecutor(Engine):
             self._cancel_queued()
         with self._lock:
             left = [call.future for call in self._open]
-            for _ in range(self._lanes):
-                self._queue.put(None)
         if wait:
             _wait(left)
         if wait or not left:
-            self._clear_up()
+            self._finish()
 
     def abandon(self) -> None:
         """Try no call again; those that run now run to their end, and are billed."""
@@ -201,15 +201,26 @@ class LambdaExecutor(Engine):
                 call = self._queue.get_nowait()
             except queue.Empty:
                 return
-            if call is not None and call.future.cancel():
+            if call is None:  # for a lane, and nothing comes after it
+                self._queue.put(None)
+                return
+            if call.future.cancel():
                 self._begin(call)
 
     def _more_lanes(self) -> None:
         """One more thread, where none is free; the lock is held."""
-        if not self._idle.acquire(blocking=False) and self._lanes < self.capacity.calls:
-            self._lanes += 1
-            name = f"fieldwren-lambda-{self._lanes}"
+        if self._idle.acquire(blocking=False) or self._lanes >= self._most:
+            return
+        name = f"fieldwren-lambda-{self._lanes + 1}"
+        try:
             threading.Thread(target=self._lane, name=name, daemon=True).start()
+        except RuntimeError:  # a container may have few threads
+            if not self._lanes:
+                raise
+            self._most = self._lanes
+            _log.warning("this machine allows no more threads: %d calls at a time", self._most)
+        else:
+            self._lanes += 1
 
     def _lane(self) -> None:
         """Run one call after the other."""
@@ -280,20 +291,26 @@ class LambdaExecutor(Engine):
             return call.parcel
 
     def _forget(self, call: _Call) -> None:
-        """Let go of a call that is done; the last one clears up."""
+        """Let go of a call that is done; the last one ends it all."""
         with self._lock:
             self._open.discard(call)
             last = self._closed and not self._open
         if call.parcel:
             self._invoker.spill.remove(call.parcel.call)
         if last:
-            self._clear_up()
+            self._finish()
 
-    def _clear_up(self) -> None:
-        """Remove what calls have left in the bucket."""
-        with self._lock:
-            cleared, self._cleared = self._cleared, True
-        if not cleared:
+    def _finish(self) -> None:
+        """End the lanes and remove what calls have left in the bucket; whoever comes second waits.
+
+        Not before the last call is done: until then idle lanes look for stragglers.
+        """
+        with self._finishing:
+            if self._finished:
+                return
+            self._finished = True
+            for _ in range(self._lanes):
+                self._queue.put(None)
             self._invoker.spill.close()
 
 

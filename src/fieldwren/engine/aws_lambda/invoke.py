@@ -15,7 +15,6 @@ one kind, and each kind has its bound:
 from __future__ import annotations
 
 import json
-import os
 import random
 import threading
 from collections import Counter
@@ -29,6 +28,7 @@ from fieldwren.engine.aws_lambda.handler import LIMIT
 from fieldwren.engine.aws_lambda.report import parse_report
 from fieldwren.engine.aws_lambda.spill import Spill
 from fieldwren.errors import CallTimeoutError, CloudError, EngineError, LostCallError
+from fieldwren.log import asked_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ class Invoker:
         self.meter = Meter(options.architecture)
         self.spill = Spill(options, workers)
         self.stopped = threading.Event()
-        self._options = options
+        self._options, self._level = options, asked_level() or "INFO"
         # A call that waits for its answer sends no byte, so patience covers the longest call.
         patience = options.timeout + 60.0
         self._client = client("lambda", options, connections=workers, attempts=1, patience=patience)
@@ -188,7 +188,7 @@ class Invoker:
         event = {
             "call": parcel.call,
             "function": parcel.function,
-            "log": os.environ.get("FIELDWREN_LOGLEVEL", "").strip().upper() or "INFO",
+            "log": self._level,
             "spill": self.spill.place(),
         }
         try:
