@@ -23,6 +23,7 @@ tests: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/reading.py
+	$(BIN)/python bench/season.py
 
 # A machine whose Python lacks ensurepip (Debian without python3-venv) still has pip.
 $(BIN)/python:
