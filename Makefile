@@ -32,6 +32,7 @@ smoke-aws: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/reading.py
+	$(BIN)/python bench/season.py
 	$(BIN)/python bench/lambda_calls.py
 
 # A machine whose Python lacks ensurepip (Debian without python3-venv) still has pip.

@@ -102,12 +102,15 @@ def read_options(settings: Settings, capacity: Capacity) -> ReadOptions:
     in_flight = settings.megabytes_in_flight
     if capacity.memory:
         in_flight = min(in_flight, capacity.memory // 8)
+    deadline = settings.deadline
+    if capacity.seconds:  # a file that hangs costs its scene, not the call with all its scenes
+        deadline = min(deadline, capacity.seconds / 3)
     cache = str(settings.cache_folder / "headers") if capacity.here else _WORKERS_CACHE
     return ReadOptions(
         files=settings.files,
         bytes_in_flight=in_flight * 2**20 // capacity.per_machine,
-        timeout=settings.timeout,
-        deadline=settings.deadline,
+        timeout=min(settings.timeout, deadline),
+        deadline=deadline,
         header_cache=cache,
     )
 

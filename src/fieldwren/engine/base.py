@@ -44,6 +44,8 @@ class Capacity:
     """Whether they run on this machine."""
     memory: int = 0
     """MiB of such a machine; 0 where that is not known."""
+    seconds: float = 0.0
+    """After so many a call is ended; 0: never."""
 
 
 def capacity(executor: Executor) -> Capacity:

@@ -9,7 +9,6 @@ and a mark where the curve bridges a gap. The solver is :mod:`fieldwren.season.w
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -69,7 +68,6 @@ _BLOCK: Final = 512  # series solved at once: a day of them stays in the process
 _NORMAL: Final = 1.4826  # standard deviation of normal numbers / their median absolute deviation
 _DOUBT: Final = 1.0  # standard errors
 _BAND: Final = 1.96  # standard deviations: 95 % of normal numbers
-_THREADS: Final = 2  # numpy leaves the interpreter to others while it works on a block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +192,7 @@ def smooth(known: Series, *, lam: float | None = None) -> Curves:
         lam: greater is smoother; None: chosen for each series.
     """
     blocks = known.blocks()
-
-    def one(block: Block) -> Curves:
-        return _smooth_block(block, lam)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        parts = list(pool.map(one, blocks))
+    parts = [_smooth_block(block, lam) for block in blocks]  # threads would not be faster
     lam_of, noise = np.full((2, known.k), np.nan)
     for block, part in zip(blocks, parts, strict=True):
         lam_of[block.numbers], noise[block.numbers] = part.lam, part.noise

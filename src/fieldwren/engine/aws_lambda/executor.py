@@ -132,7 +132,13 @@ class LambdaExecutor(Engine):
         super().__init__()
         self.options = options
         workers = _descriptors(options.workers or _account_limit(options))
-        self.capacity = Capacity(calls=workers, per_machine=1, here=False, memory=options.memory)
+        self.capacity = Capacity(
+            calls=workers,
+            per_machine=1,
+            here=False,
+            memory=options.memory,
+            seconds=options.timeout,
+        )
         self._most = workers
         self._invoker = Invoker(options, workers)
         self._invoker.prepare()
