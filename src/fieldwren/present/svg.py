@@ -122,8 +122,7 @@ def overview(
     size = 6.0 if len(places) <= 40 else 5.0 if len(places) <= 150 else 4.0
     parts = [_land(view), _graticule(view)]
     # Places of which something is known lie above the others.
-    for i in sorted(range(len(places)), key=lambda i: colours[i] != style.ABSENT):
-        geometry = geometries[i]
+    for i, geometry in enumerate(geometries):
         x, y = _centre(view, geometry)
         role = f'href="#{escape(anchors[i])}" data-at="{x:.2f} {y:.2f}"'
         shape, pin = _on_map(view, geometry, colours[i], size)
