@@ -121,7 +121,6 @@ def overview(
     labels = _labels(view, geometries, names) if len(places) <= 12 else [""] * len(places)
     size = 6.0 if len(places) <= 40 else 5.0 if len(places) <= 150 else 4.0
     parts = [_land(view), _graticule(view)]
-    # Places of which something is known lie above the others.
     for i, geometry in enumerate(geometries):
         x, y = _centre(view, geometry)
         role = f'href="#{escape(anchors[i])}" data-at="{x:.2f} {y:.2f}"'
