@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from fake_results import make_observations, make_places
-from fieldwren.season.analysis import analyse
+from fieldwren.season.analysis import SeasonOptions, analyse
+from fieldwren.season.phenology import METHODS
 from fieldwren.season.rows import observation_weights
+
+DAY = pd.Timedelta(days=1)
 
 
 def test_a_clear_view_in_a_cloudy_scene_counts_less():
@@ -48,6 +53,33 @@ def one_place(values, step=16):
     return pd.DataFrame(
         {**table.iloc[0].to_dict(), "datetime": dates}, index=range(len(values))
     ).assign(ndvi=values, status="ok", reason=None, clear_fraction=1.0, scene_cloud_cover=0.0)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    hole=st.integers(365, 800),
+    at=st.integers(1, 59),
+    method=st.sampled_from(METHODS),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_is_invented_over_a_gap_of_a_year(seed, hole, at, method):
+    rng = np.random.default_rng(seed)
+    days = np.cumsum(rng.integers(1, 40, 60))
+    days[at:] += hole
+    values = 0.5 + 0.25 * np.sin(2 * np.pi * days / 365 + rng.uniform(0, 7)) + rng.normal(0, 0.02)
+    rows = one_place(values).assign(datetime=pd.Timestamp("2010-01-01", tz="UTC") + days * DAY)
+    result = analyse(rows, "ndvi", SeasonOptions(method=method, outliers=False))
+    last, first = rows["datetime"].dt.tz_localize(None).iloc[[at - 1, at]]
+    curve = result.series.set_index("date")
+    within = (curve.index > last) & (curve.index < first)
+    assert within.sum() >= 365
+    assert curve.loc[within, ["smooth", "low", "high"]].isna().all(axis=None)
+    assert curve.loc[within, "gap"].all()
+    assert curve.loc[~within, "smooth"].notna().all()
+    for name in ("start", "peak", "end"):
+        assert not ((result.seasons[name] > last) & (result.seasons[name] < first)).any()
+    whole = result.seasons.dropna(subset=["start", "end"])
+    assert not ((whole["start"] <= last) & (whole["end"] >= first)).any()
 
 
 def test_a_table_without_clear_rows_has_no_curve_and_says_so():

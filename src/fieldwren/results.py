@@ -130,7 +130,8 @@ class Results:
         """The smooth curve of every place, a row per day: place_id, date, smooth, low, high, gap.
 
         ``low`` and ``high`` are the edges of the 95 % band of the curve; ``gap`` says that no clear
-        observation is near. All three numbers are null deep in a gap of about a year.
+        observation is near. All three numbers are null between clear dates that
+        are more than 270 days apart.
         """
         return self.analysis.series
 

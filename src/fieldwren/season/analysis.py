@@ -110,7 +110,7 @@ class Analysis:
     """place_id, date, smooth, low, high, gap: a row per day from the first to the last clear date.
 
     low and high are the edges of the curve's 95 % band; gap says that no clear observation is near.
-    Deep in a gap of about a year all three numbers are null."""
+    Between clear dates that are more than 270 days apart all three numbers are null."""
     seasons: pd.DataFrame
     """place_id, season, start, peak, end, length, base, amplitude, peak_value, greening, senescing,
     integral, method, note: a row per season, or one row with a note for a place without any."""

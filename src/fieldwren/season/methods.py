@@ -27,13 +27,12 @@ import numpy as np
 
 from fieldwren.errors import MissingExtraError, OptionError
 from fieldwren.season.smooth import (
-    BRIDGED,
     LEAST_NOISE,
-    LONGEST,
     MIN_DATES,
     Curves,
     Series,
     biweight,
+    gaps,
     smooth,
 )
 
@@ -91,8 +90,8 @@ def smooth_by(name: str, known: Series, *, lam: float | None = None) -> Curves:
         np.concatenate([np.empty(0, np.int64), *(p[i] for p in parts)]) for i in range(4)
     )
     curve, reach = (np.concatenate([np.empty(0), *(v[i] for v in values)]) for i in range(2))
-    gap = np.minimum(since, hole - since) > BRIDGED
-    curve = np.where(gap & (hole > LONGEST), np.nan, curve)
+    gap, unknown = gaps(since, hole)
+    curve = np.where(unknown, np.nan, curve)
     nothing = np.full(known.k, np.nan)
     return Curves(
         series=series,

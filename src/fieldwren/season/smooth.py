@@ -4,7 +4,8 @@ Cloud that the mask missed only ever lowers an index: after each round, observat
 curve lose weight and those above it keep theirs. With the trust that the observations have then,
 lambda is chosen for each series by leave-one-out cross-validation over a small grid, and the
 re-weighting goes on with it. :func:`smooth` gives the curves of many series at once, with a band
-and a mark where the curve bridges a gap. The solver is :mod:`fieldwren.season.whittaker`.
+and a mark where the curve bridges a gap; a gap of more than LONGEST days is not bridged: it divides
+the curve. The solver is :mod:`fieldwren.season.whittaker`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "Curves",
     "Series",
     "biweight",
+    "gaps",
     "robust_fit",
     "smooth",
 ]
@@ -54,8 +56,8 @@ BRIDGED: Final = 16
 """Days from the nearest observation beyond which the curve is marked as a gap: Landsat's repeat."""
 
 LONGEST: Final = 270
-"""Days between neighbouring observations beyond which nothing is said of the gap: three quarters of
-a year may hold a whole season."""
+"""Days between neighbouring observations beyond which nothing is said of any day between: three
+quarters of a year may hold a whole season."""
 
 LEAST_NOISE: Final = 0.025
 """Of an index between -1 and 1: with less, troughs would look like clouds."""
@@ -79,13 +81,13 @@ class Curves:
     day: Whole
     """Consecutive days from the first to the last observation of a series."""
     smooth: Array
-    """The curve; NaN deep in a gap longer than LONGEST."""
+    """The curve; NaN between observations that are more than LONGEST days apart."""
     low: Array
     """Lower edge of its 95 % band, NaN where the curve is."""
     high: Array
     """Upper edge."""
     gap: NDArray[np.bool_]
-    """Whether no observation is within BRIDGED days."""
+    """Whether no observation is within BRIDGED days, or nothing is said of the day."""
     lam: Array
     """Shape (k,): lambda of each series; NaN where there is no curve."""
     noise: Array
@@ -217,9 +219,8 @@ def _joined(parts: list[NDArray[_T]], kind: type[_T]) -> NDArray[_T]:
 def _smooth_block(block: Block, lam: float | None) -> Curves:
     fitted, noise = robust_fit(block.knots, block.weights, lam)
     line = daily(block.knots, fitted)
-    distance = np.minimum(line.since, line.gap - line.since)
-    gap = distance > BRIDGED
-    value = np.where(gap & (line.gap > LONGEST), np.nan, line.value)
+    gap, unknown = gaps(line.since, line.gap)
+    value = np.where(unknown, np.nan, line.value)
     reach = _BAND * np.sqrt(line.variance) * noise[line.series]
     return Curves(
         series=block.numbers[line.series],
@@ -231,6 +232,18 @@ def _smooth_block(block: Block, lam: float | None) -> Curves:
         lam=fitted.lam,
         noise=noise,
     )
+
+
+def gaps(since: Whole, between: Whole) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which days lie in a gap, and of which of them nothing is said.
+
+    Args:
+        since: days since the observation before, which may be on the same day.
+        between: days between the observations before and after.
+    """
+    distance = np.minimum(since, between - since)
+    unknown = (between > LONGEST) & (distance > 0)
+    return unknown | (distance > BRIDGED), unknown
 
 
 def robust_fit(knots: Knots, weights: Array, lam: float | None = None) -> tuple[Fit, Array]:
