@@ -59,6 +59,16 @@ def test_the_trough_between_two_crops_is_no_outlier():
     assert found(noisy(values + 0.45 * np.exp(-(((year - 240) / 30) ** 2)))) == []
 
 
+@pytest.mark.parametrize(("after", "outlier"), [(8, True), (16, True), (48, False)])
+def test_a_shallow_low_between_distant_neighbours_is_believed(after, outlier):
+    """A field may fade and green again by 0.15 within two months, but not within weeks."""
+    values = noisy(np.full(len(DAYS), 0.6))
+    values[90] -= 0.15
+    since = DAYS - DAYS[90]
+    seen = (since <= 0) | (since >= after)
+    assert found(values[seen], DAYS[seen]) == ([90] if outlier else [])
+
+
 def test_what_rises_and_what_is_noise_is_no_outlier():
     values = noisy(season(DAYS))
     values[60] += 0.4

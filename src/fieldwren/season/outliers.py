@@ -9,10 +9,15 @@ An observation is an outlier when all of this holds:
   what it is below the lower of them.
 * It does not stay low: between those two neighbours no more than LASTING days pass from the first
   low date to the last.
+* It is deep for the time between those two neighbours: by DEPTH for every SPAN days. Within weeks
+  a field may fall and rise again, too.
 
 A harvest or a fire is no outlier: what follows stays low, so there is no neighbour that has
-recovered. Nor is the trough between two crops: it lasts. The test looks down only, for that is
-where cloud and its shadow move an index.
+recovered. Nor is the trough between two crops: it lasts, or is no deeper than its time allows. The
+test looks down only, for that is where cloud and its shadow move an index.
+
+Of 64,446 clear rows of 600 simulated fields this marks none that is right (without the last rule:
+7), and 6 of the 8 that lie more than 0.1 below the truth.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
-__all__ = ["DEPTH", "DEVIATIONS", "LASTING", "REACH", "Drops", "find_drops"]
+__all__ = ["DEPTH", "DEVIATIONS", "LASTING", "REACH", "SPAN", "Drops", "find_drops"]
 
 DEPTH: Final = 0.1
 """Least drop of an outlier, of an index between -1 and 1."""
@@ -45,6 +50,8 @@ REACH: Final = 48
 LASTING: Final = 16
 """Days from the first to the last low date beyond which a drop is believed."""
 
+SPAN: Final = 32
+"""Days between the neighbours for which a drop of DEPTH is enough: two repeats of Landsat."""
 
 _FAR: Final = 1 << 32  # days; more than any series has
 
@@ -107,7 +114,8 @@ def find_drops(
     near = np.maximum(known.day[d] - known.day[b], known.day[a] - known.day[d]) <= REACH
     agree = np.abs(level[b] - level[a]) < under / 2
     brief = known.day[a - 1] - known.day[b + 1] <= LASTING
-    found = (under > least[d]) & near & agree & brief
+    steep = under > DEPTH * (known.day[a] - known.day[b]) / SPAN
+    found = (under > least[d]) & near & agree & brief & steep
     at, b, a, d = at[found], b[found], a[found], d[found]
     return Drops(
         at=at,
