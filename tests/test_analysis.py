@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,3 +141,36 @@ def test_a_place_without_a_season_is_told_why(values, words):
     (note,) = analyse(rows, "ndvi").seasons["note"]
     assert note.startswith("no season: ")
     assert words in note
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.r_[_HILL, _HILL[:14]], ["the curve begins with its rise", "it had not ended"]),
+        (np.r_[_HILL[10:], _HILL], ["it began before the curve does", None]),
+        (
+            np.r_[0.9 * _HILL, np.zeros(6)],
+            ["the curve ends 2\\d\\d days after its end, and does not"],
+        ),
+        (
+            np.r_[np.zeros(6), 0.9 * _HILL],
+            ["the curve begins 2\\d\\d days before its start, and does"],
+        ),
+    ],
+)
+def test_a_season_of_which_a_trough_is_not_sure_says_so(values, words):
+    seasons = analyse(one_place(0.2 + 0.5 * values), "ndvi").seasons
+    for note, word in zip(seasons["note"], words, strict=False):
+        assert word is None or re.search(word, note)
+
+
+def test_a_season_that_has_not_peaked_has_a_row():
+    seasons = analyse(one_place(0.2 + 0.5 * np.r_[_HILL, _HILL[:10]]), "ndvi").seasons
+    assert seasons["season"].tolist()[:1] == ["2017"]
+    rise = seasons.iloc[-1]
+    assert rise[["season", "peak", "end", "length", "base", "amplitude"]].isna().all()
+    assert pd.Timestamp("2018-01-01") < rise["start"] < pd.Timestamp("2018-06-01")
+    assert (
+        "it may not have peaked when the curve ends on 2018-05-28, having risen by 0.3"
+        in rise["note"]
+    )

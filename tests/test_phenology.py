@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fieldwren.season.phenology import find_seasons
+from fieldwren.season.phenology import METHODS, find_rise, find_seasons, least_rise
 
 DAYS = np.arange(3 * 365)
 
@@ -95,3 +97,101 @@ def test_unknown_years_divide_the_curve():
     found = seasons(curve)
     assert [s.peak // 365 for s in found] == [0, 3, 4]
     assert find_seasons(np.full(10, np.nan), np.zeros(10)) == []
+
+
+def cut_at(last, slope):
+    """A crop of which the curve, after a trough in the second year, changes by this much a day."""
+    days = np.arange(365 + 300 + last)
+    curve = crop(days=days)
+    return curve + slope * np.maximum(days - (365 + 300), 0)
+
+
+@pytest.mark.parametrize("slope", [-0.0005, 0.0005])
+def test_a_trough_after_which_the_curve_hardly_rises_is_not_sure(slope):
+    one = seasons(cut_at(60, slope))[-1]
+    assert one.cut == (False, True)
+    assert one.end is not None
+    assert (one.troughs[1] == one.known[1]) == (slope < 0)
+    assert one.base == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_trough_is_sure_when_the_next_season_rises():
+    assert seasons(cut_at(60, 0.005))[-1].cut == (False, False)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_season_that_is_cut_before_its_lower_trough_has_not_ended(back):
+    """Half way down a short wiggle turns the curve up: that is no trough."""
+    curve = crop()[: 365 + 262]
+    curve = np.concatenate([curve, curve[-1] + 0.03 * np.sin(np.arange(40) / 8)])
+    one = seasons(curve[::-1] if back else curve)[0 if back else -1]
+    assert one.cut == ((True, False) if back else (False, True))
+    assert (one.start if back else one.end) is None
+    assert (one.end if back else one.start) is not None
+    assert one.base == pytest.approx(0.2, abs=0.01)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    size=st.floats(0.001, 0.05),
+    stiff=st.integers(5, 60),
+    hole=st.booleans(),
+    method=st.sampled_from(METHODS),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_season_rises_and_falls_by_as_much_as_it_must(seed, size, stiff, hole, method):
+    rng = np.random.default_rng(seed)
+    steps = np.convolve(rng.normal(0, size, 1200), np.ones(stiff) / stiff, "same")
+    curve = np.cumsum(steps - steps.mean())
+    if hole:
+        curve[500:800] = np.nan
+    last = -1
+    for season in seasons(curve, method=method):
+        assert season.peak_value - season.base >= least_rise(curve)
+        before, after = season.troughs
+        assert season.known[0] <= before < season.peak < after <= season.known[1]
+        assert last <= before
+        assert np.isfinite(curve[before : after + 1]).all()
+        assert season.start is None or before < season.start <= season.peak
+        assert season.end is None or season.peak <= season.end < after
+        last = after
+
+
+def snowed_in(width):
+    """Three seasons, and the band of a curve that is not seen from day 300 to day 90."""
+    year = DAYS % 365
+    return find_seasons(crop(), np.where((year > 300) | (year < 90), 1.0, width))
+
+
+def test_winters_that_are_not_seen_do_not_hide_the_summers():
+    assert [s.peak // 365 for s in snowed_in(0.02)] == [0, 1, 2]
+
+
+def test_summers_that_are_not_sure_themselves_are_no_seasons():
+    assert snowed_in(0.5) == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_season_that_has_not_peaked_is_a_rise(method):
+    curve = crop()[: 365 + 140]
+    rise = find_rise(curve, np.full(len(curve), 0.01), method=method)
+    assert len(seasons(curve)) == 1
+    assert rise.amount == pytest.approx(curve[-1] - 0.2, abs=0.01)
+    assert 365 < rise.start < 365 + 125
+    assert rise.trough < rise.start
+
+
+@pytest.mark.parametrize(
+    ("curve", "width"),
+    [
+        (crop(), 0.01),  # it has ended
+        (crop()[: 365 + 250], 0.01),  # it falls
+        (crop()[: 365 + 95], 0.01),  # it has hardly begun
+        (crop()[: 365 + 140], 0.5),  # it may be noise
+        (0.2 + np.arange(1000) / 2000, 0.01),  # it takes years
+        (np.full(5, np.nan), 0.01),
+        (np.full(1, 0.5), 0.01),
+    ],
+)
+def test_what_is_no_rise(curve, width):
+    assert find_rise(curve, np.full(len(curve), width)) is None

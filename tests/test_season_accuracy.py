@@ -137,7 +137,7 @@ def differences(seasons, known, place):
     """Days between the dates of a place's seasons and the true ones, guesses left out."""
     curve = known[place]
     own = seasons[(seasons["place_id"] == place) & seasons["peak"].notna()]
-    sure = own[~own["note"].fillna("").str.contains("guess|begins|ends with|began|ended")]
+    sure = own[~own["note"].fillna("").str.contains("guess|begins|ends|began|ended")]
     for season in find_seasons(curve.to_numpy(), np.zeros(len(curve))):
         peak = curve.index[season.peak]
         near = sure[(sure["peak"] - peak).abs() <= pd.Timedelta(days=45)]
@@ -160,6 +160,18 @@ def test_season_dates_are_within_five_days_of_the_true_ones(rows, known, share, 
     near = (table["days"].abs() <= 5).groupby(table["date"]).mean()
     assert near["start"] >= within
     assert near["end"] >= within
+
+
+def test_a_season_that_is_cut_by_a_year_without_observations_does_not_look_complete(rows):
+    place = "sula-vineyards-field"
+    own = rows[(rows["place_id"] == place) & (rows["datetime"].dt.year != 2015)]
+    seasons = analyse(own, "ndvi").seasons.set_index("season")
+    whole = analyse(rows, "ndvi").seasons.query("place_id == @place").set_index("season")
+    assert "2015" not in seasons.index
+    assert whole.loc["2014", "end"] > pd.Timestamp("2015-01-01")
+    assert pd.isna(seasons.loc["2014", "end"])
+    assert "it had not ended when the curve does" in seasons.loc["2014", "note"]
+    assert abs(seasons.loc["2014", "start"] - whole.loc["2014", "start"]) <= pd.Timedelta(days=5)
 
 
 def test_a_desert_has_no_season(rows):

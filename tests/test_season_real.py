@@ -44,7 +44,7 @@ def seasons_of(analysis, place):
 
 def test_mountains_have_one_summer_a_year(analysis):
     seasons = seasons_of(analysis, "mountains")
-    assert len(seasons) >= 6
+    assert len(seasons) >= 13  # of 28 years, the winters of which are not seen
     assert seasons["peak"].dt.year.is_unique
     assert seasons["peak"].dt.month.isin([6, 7, 8]).all()
 

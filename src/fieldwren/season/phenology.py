@@ -1,11 +1,15 @@
 """Seasons of a smooth curve: when it greens, peaks and fades, and how much.
 
 Peaks and troughs of the curve that differ by little are taken out, the nearest pair first, until
-each rise and fall is at least LEAST_AMPLITUDE, RELATIVE of the range of the whole curve, and more
-than the band of their difference (else it may be noise). What remains between two troughs
-is a season, unless it rises or falls for more than LONGEST_SIDE days; a year may have several, and
-a season may cross New Year. A place without any, such as
-an evergreen one or a desert, has no season, which is an answer.
+each rise and fall is at least LEAST_AMPLITUDE, RELATIVE of the range of the whole curve, and
+certain: between some two of its days the curve changes by more than the band of their difference
+(else it may be noise). What remains between two troughs is a season, unless it rises or falls for
+more than LONGEST_SIDE days; a year may have several, and a season may cross New Year. A place
+without any, such as an evergreen one or a desert, has no season, which is an answer.
+
+A trough is sure when the curve rises on both sides of it. The first and the last one of a curve are
+not: there the curve may have been, or become, lower. The season is cut there, and the lower of its
+two troughs is the base on that side.
 
 ``threshold``: the season starts on the first day after the last one on which the curve is below the
 trough before it plus a share (20 % unless told) of the rise to the peak, and ends likewise
@@ -34,7 +38,9 @@ __all__ = [
     "LONGEST_SIDE",
     "METHODS",
     "RELATIVE",
+    "Rise",
     "Season",
+    "find_rise",
     "find_seasons",
     "least_rise",
 ]
@@ -66,14 +72,30 @@ class Season:
     """Day on which it starts; None where the curve begins later."""
     end: int | None
     """Day on which it ends; None where the curve ends before."""
+    troughs: tuple[int, int]
+    """Days of the least value before and after the peak."""
+    cut: tuple[bool, bool]
+    """Whether the trough before, and that after, is not sure."""
+    known: tuple[int, int]
+    """First and last day of the part of the curve that the season lies in."""
     base: float
     """Mean of the troughs before and after."""
     peak_value: float
     """The curve at its peak."""
     integral: float | None
     """Value above the base, summed over the days from start to end."""
-    cut: tuple[bool, bool]
-    """Whether the curve begins with the rise, or ends with the fall: the trough is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """A rise with which a curve ends, before a fall shows its peak; days are positions."""
+
+    start: int | None
+    """Day on which it starts, were it to rise no more; None where the curve begins later."""
+    trough: int
+    """Day of the least value before."""
+    amount: float
+    """How much higher the curve has been since."""
 
 
 def find_seasons(
@@ -93,18 +115,38 @@ def find_seasons(
         threshold: share of the rise and of the fall, from 0 to 1, for ``threshold``.
         longest: days from start to peak, and from peak to end, at most.
     """
-    known = np.isfinite(curve)
-    if not known.any():
+    if not np.isfinite(curve).any():
         return []
     least = least_rise(curve)
+    rule = _Rule(method, threshold)
     seasons: list[Season] = []
-    for part in _parts(known):
-        z, width = curve[part], np.nan_to_num(half_width[part])
-        for trough, peak, after in _cycles(z, width, least):
-            one = _season(z, trough, peak, after, method=method, threshold=threshold)
-            if max(peak - (one.start or peak), (one.end or peak) - peak) <= longest:
+    for part in _parts(curve):
+        z, turns = curve[part], _kept_turns(curve[part], half_width[part], least)
+        for one in _cycles(z, turns, rule):
+            sides = max(one.peak - (one.start or one.peak), (one.end or one.peak) - one.peak)
+            if one.peak_value - one.base >= least and sides <= longest:
                 seasons.append(_moved(one, part.start))
     return seasons
+
+
+def find_rise(
+    curve: Array, half_width: Array, *, method: str = "threshold", threshold: float = 0.2
+) -> Rise | None:
+    """The rise with which a curve ends; see :func:`find_seasons` for the arguments."""
+    if not np.isfinite(curve).any():
+        return None
+    *_, part = _parts(curve)
+    z = curve[part]
+    turns = _kept_turns(z, half_width[part], least_rise(curve))
+    trough, top = turns[-2:] if len(turns) > 1 else (0, 0)
+    if z[top] <= z[trough] or top - trough > LONGEST_SIDE:
+        return None
+    start = _Rule(method, threshold).start(z, trough, top, float(z[trough]))
+    return Rise(
+        start=None if start is None else part.start + start,
+        trough=part.start + trough,
+        amount=float(z[top] - z[trough]),
+    )
 
 
 def least_rise(curve: Array) -> float:
@@ -113,31 +155,52 @@ def least_rise(curve: Array) -> float:
     return max(LEAST_AMPLITUDE, RELATIVE * float(high - low))
 
 
-def _parts(known: NDArray[np.bool_]) -> Iterator[slice]:
+def _parts(curve: Array) -> Iterator[slice]:
     """Where the curve is known, as slices."""
+    known = np.isfinite(curve)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]))).tolist()
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         yield slice(start, stop)
 
 
-def _cycles(z: Array, width: Array, least: float) -> Iterator[tuple[int, int, int]]:
-    """Trough, peak and trough of each season; the outer ones may be the ends of the curve."""
+def _kept_turns(z: Array, half_width: Array, least: float) -> list[int]:
+    """Days of the peaks and troughs that are far enough from each other, in turn."""
+    width = np.nan_to_num(half_width)
+    sure: dict[tuple[int, int], float] = {}
     at = _turns(z)
     while len(at) > 1:
-        wanted = np.maximum(_least(z[at], least), np.hypot(width[at[:-1]], width[at[1:]]))
-        rise = np.abs(np.diff(z[at])) - wanted
-        i = int(np.argmin(rise))
-        if rise[i] >= 0:
+        rise = np.abs(np.diff(z[at]))
+        wanted = _wanted(z[at], least)
+        doubt = np.hypot(width[at[:-1]], width[at[1:]])
+        beyond = rise - np.maximum(wanted, doubt)
+        for i in np.flatnonzero((rise >= wanted) & (rise < doubt)).tolist():
+            pair = int(at[i]), int(at[i + 1])
+            if pair not in sure:
+                sure[pair] = _certain(z, width, *pair)
+            beyond[i] = min(rise[i] - wanted[i], sure[pair])
+        i = int(np.argmin(beyond))
+        if beyond[i] >= 0:
             break
         # At an end of the curve the outer one goes alone: the inner one may still be an extreme.
         gone = [0] if i == 0 else [len(at) - 1] if i == len(at) - 2 else [i, i + 1]
         at = np.delete(at, gone)
-    for i in range(1, len(at) - 1):
-        if z[at[i]] - min(z[at[i - 1]], z[at[i + 1]]) >= least:
-            yield int(at[i - 1]), int(at[i]), int(at[i + 1])
+    return at.tolist()
 
 
-def _least(turns: Array, least: float) -> Array:
+def _certain(z: Array, width: Array, first: int, last: int) -> float:
+    """How far a rise or fall exceeds the band of the difference of the best two of its days.
+
+    A trough in a gap is uncertain itself, but the curve may have fallen for certain before.
+    """
+    z, width = z[first : last + 1], width[first : last + 1] / np.sqrt(2)
+    z = z if z[-1] > z[0] else -z
+    lowest = np.minimum.accumulate(z + width)
+    top = int(np.argmax(z - width - lowest))
+    foot = int(np.argmin((z + width)[: top + 1]))
+    return float(z[top] - z[foot] - np.sqrt(2) * np.hypot(width[foot], width[top]))
+
+
+def _wanted(turns: Array, least: float) -> Array:
     """The least rise or fall between neighbouring turns.
 
     At an end of the curve a trough may go on beyond it: a part of the rise or fall is enough.
@@ -158,24 +221,52 @@ def _turns(z: Array) -> NDArray[np.int64]:
     return np.concatenate([[0], moving[turned] + 1, [len(z) - 1]])
 
 
-def _season(
-    z: Array, trough: int, peak: int, after: int, *, method: str, threshold: float
-) -> Season:
-    first, last = trough == 0, after == len(z) - 1  # cut by the end of the curve
-    least = min(z[trough], z[after])
-    base_before = float(least if first else z[trough])
-    base_after = float(least if last else z[after])
-    if method == "threshold":
-        rising, falling = z[trough : peak + 1], z[peak : after + 1]
-        below = np.flatnonzero(rising < base_before + threshold * (z[peak] - base_before))
-        start = trough + int(below[-1]) + 1 if below.size else None
-        below = np.flatnonzero(falling < base_after + threshold * (z[peak] - base_after))
-        end = peak + int(below[0]) - 1 if below.size else None
-    else:
-        start = trough + int(np.argmax(np.diff(z[trough : peak + 1]))) + 1
-        end = peak + int(np.argmin(np.diff(z[peak : after + 1])))
-        start = None if first and start == trough + 1 else start
-        end = None if last and end == after - 1 else end
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How start and end are found."""
+
+    method: str
+    threshold: float
+
+    def start(self, z: Array, trough: int, peak: int, base: float) -> int | None:
+        """The day of the start; None where it may lie before the curve."""
+        return self._edge(z[trough : peak + 1], trough, base, known=trough > 0)
+
+    def end(self, z: Array, peak: int, trough: int, base: float) -> int | None:
+        """The day of the end; None where it may lie after the curve."""
+        back = len(z) - 1
+        day = self._edge(z[peak : trough + 1][::-1], back - trough, base, known=trough < back)
+        return None if day is None else back - day
+
+    def _edge(self, rise: Array, first: int, base: float, *, known: bool) -> int | None:
+        """The day of the edge of a rise from its first day, which is that of a trough."""
+        if self.method == "threshold":
+            below = np.flatnonzero(rise < base + self.threshold * (rise[-1] - base))
+            return first + int(below[-1]) + 1 if below.size else None
+        day = int(np.argmax(np.diff(rise))) + 1
+        return first + day if known or day > 1 else None
+
+
+def _cycles(z: Array, turns: list[int], rule: _Rule) -> Iterator[Season]:
+    """From trough to trough, whatever the amplitude."""
+    for i in range(1, len(turns) - 1):
+        before, peak, after = turns[i - 1 : i + 2]
+        if z[peak] < z[after]:
+            continue
+        first, last = i == 1, i == len(turns) - 2
+        # Outside the turns kept there may be lower days.
+        before = peak - 1 - int(np.argmin(z[peak - 1 :: -1])) if first else before
+        after = peak + int(np.argmin(z[peak:])) if last else after
+        yield _season(z, (before, peak, after), (first, last), rule)
+
+
+def _season(z: Array, turns: tuple[int, int, int], cut: tuple[bool, bool], rule: _Rule) -> Season:
+    before, peak, after = turns
+    least = min(z[before], z[after])
+    base_before, base_after = (
+        float(least if unsure else z[at]) for unsure, at in zip(cut, (before, after), strict=True)
+    )
+    start, end = rule.start(z, before, peak, base_before), rule.end(z, peak, after, base_after)
     base, integral = (base_before + base_after) / 2, None
     if start is not None and end is not None:
         integral = float(np.maximum(z[start : end + 1] - base, 0).sum())
@@ -183,14 +274,24 @@ def _season(
         peak=peak,
         start=start,
         end=end,
+        troughs=(before, after),
+        cut=cut,
+        known=(0, len(z) - 1),
         base=base,
         peak_value=float(z[peak]),
         integral=integral,
-        cut=(first, last),
     )
 
 
 def _moved(season: Season, by: int) -> Season:
-    start = None if season.start is None else season.start + by
-    end = None if season.end is None else season.end + by
-    return replace(season, peak=season.peak + by, start=start, end=end)
+    def pair(days: tuple[int, int]) -> tuple[int, int]:
+        return days[0] + by, days[1] + by
+
+    return replace(
+        season,
+        peak=season.peak + by,
+        start=None if season.start is None else season.start + by,
+        end=None if season.end is None else season.end + by,
+        troughs=pair(season.troughs),
+        known=pair(season.known),
+    )

@@ -9,14 +9,18 @@ import numpy as np
 import pandas as pd
 
 from fieldwren.season.notes import too_few
-from fieldwren.season.phenology import LEAST_AMPLITUDE, LONGEST_SIDE, find_seasons, least_rise
+from fieldwren.season.phenology import (
+    LEAST_AMPLITUDE,
+    LONGEST_SIDE,
+    find_rise,
+    find_seasons,
+    least_rise,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from fieldwren.season.phenology import Season
+    from fieldwren.season.phenology import Rise, Season
     from fieldwren.season.smooth import Curves
 
     Array = NDArray[np.float64]
@@ -46,6 +50,9 @@ def season_table(
 ) -> pd.DataFrame:
     """A row per season of each place, or one row with a note where there is none.
 
+    A place whose curve ends with a rise has a last row with a start, but without a season's name
+    and peak.
+
     Args:
         curves: of the places, by their positions in ids.
         ids: of the places.
@@ -60,47 +67,69 @@ def season_table(
         integral (value above base, summed over days), method and note.
     """
     ends = np.searchsorted(curves.series, np.arange(len(ids) + 1))
+    words = method if method != "threshold" else f"threshold {threshold:.0%}"
     rows: list[dict[str, Any]] = []
     for place, place_id in enumerate(ids):
         own = slice(ends[place], ends[place + 1])
-        z, low, high = curves.smooth[own], curves.low[own], curves.high[own]
-        width = (high - low) / 2
-        seasons = find_seasons(z, width, method=method, threshold=threshold)
-        words = method if method != "threshold" else f"threshold {threshold:.0%}"
         common = {"place_id": place_id, "method": words}
-        if seasons:
-            table = _rows(seasons, z, curves.day[own], curves.gap[own])
-            rows += [{**common, **row} for row in table]
-        else:
-            why = _why_none(z, width) if len(z) else too_few(int(dates[place]))
-            rows.append({**common, "note": f"no season: {why}"})
+        curve = _Curve(curves, own)
+        if not len(curve.z):
+            rows.append({**common, "note": f"no season: {too_few(int(dates[place]))}"})
+            continue
+        found = _rows(curve, method=method, threshold=threshold)
+        rows += [{**common, **row} for row in found]
     table = pd.DataFrame(rows, columns=list(_KINDS))
     return table.astype(_KINDS)
 
 
-def _rows(
-    seasons: list[Season], z: Array, day: NDArray[np.int64], gap: NDArray[np.bool_]
-) -> Iterator[dict[str, Any]]:
-    dates = day.astype("datetime64[D]").astype("datetime64[s]")
+class _Curve:
+    """The curve of one place: its values, half the width of its band, its days and gaps."""
+
+    def __init__(self, curves: Curves, own: slice) -> None:
+        self.z: Array = curves.smooth[own]
+        self.width: Array = (curves.high[own] - curves.low[own]) / 2
+        self.dates = curves.day[own].astype("datetime64[D]").astype("datetime64[s]")
+        self.gap = curves.gap[own]
+
+
+def _rows(curve: _Curve, *, method: str, threshold: float) -> list[dict[str, Any]]:
     years: Counter[str] = Counter()
-    for season in seasons:
-        year = str(dates[season.peak])[:4]
+    rows: list[dict[str, Any]] = []
+    for season in find_seasons(curve.z, curve.width, method=method, threshold=threshold):
+        year = str(curve.dates[season.peak])[:4]
         years[year] += 1
-        start, peak, end = season.start, season.peak, season.end
-        yield {
-            "season": year if years[year] == 1 else f"{year}-{years[year]}",
-            "start": None if start is None else dates[start],
-            "peak": dates[peak],
-            "end": None if end is None else dates[end],
-            "length": None if start is None or end is None else end - start,
-            "base": season.base,
-            "amplitude": season.peak_value - season.base,
-            "peak_value": season.peak_value,
-            "greening": None if start is None else _rate(z, start, peak),
-            "senescing": None if end is None else _rate(z, peak, end),
-            "integral": season.integral,
-            "note": _note(season, gap),
-        }
+        name = year if years[year] == 1 else f"{year}-{years[year]}"
+        rows.append({"season": name, **_row(season, curve)})
+    rise = find_rise(curve.z, curve.width, method=method, threshold=threshold)
+    if rise is not None:
+        rows.append(_row_of_rise(rise, curve))
+    return rows or [{"note": f"no season: {_why_none(curve.z, curve.width)}"}]
+
+
+def _row(season: Season, curve: _Curve) -> dict[str, Any]:
+    start, peak, end = season.start, season.peak, season.end
+    return {
+        "start": None if start is None else curve.dates[start],
+        "peak": curve.dates[peak],
+        "end": None if end is None else curve.dates[end],
+        "length": None if start is None or end is None else end - start,
+        "base": season.base,
+        "amplitude": season.peak_value - season.base,
+        "peak_value": season.peak_value,
+        "greening": None if start is None else _rate(curve.z, start, peak),
+        "senescing": None if end is None else _rate(curve.z, peak, end),
+        "integral": season.integral,
+        "note": _note(season, curve.gap),
+    }
+
+
+def _row_of_rise(rise: Rise, curve: _Curve) -> dict[str, Any]:
+    trough, last = (str(curve.dates[at])[:10] for at in (rise.trough, -1))
+    return {
+        "start": None if rise.start is None else curve.dates[rise.start],
+        "note": f"it may not have peaked when the curve ends on {last}, having risen by "
+        f"{rise.amount:.2f} since {trough}; its start may move",
+    }
 
 
 def _rate(z: Array, start: int, stop: int) -> float | None:
@@ -113,21 +142,38 @@ def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
     if season.start is None:
         said.append("it began before the curve does")
     elif season.cut[0]:
-        said.append("the curve begins with its rise")
+        said.append(_unsure_start(season.start, season.troughs[0], season.known[0]))
     if season.end is None:
         said.append("it had not ended when the curve does")
     elif season.cut[1]:
-        said.append("the curve ends with its fall")
+        said.append(_unsure_end(season.end, season.troughs[1], season.known[1]))
     guessed = [
         name
-        for name, at in (("start", season.start), ("peak", season.peak), ("end", season.end))
-        if at is not None and gap[at]
+        for name, days in (
+            ("start", [season.start]),
+            ("peak", [season.peak]),
+            ("end", [season.end]),
+            ("base", season.troughs),
+        )
+        if any(gap[day] for day in days if day is not None)
     ]
     if guessed:
         words = " and ".join(part for part in (", ".join(guessed[:-1]), guessed[-1]) if part)
         are = "is a guess" if len(guessed) == 1 else "are guesses"
         said.append(f"{words} {are}, in a gap without clear observations")
     return "; ".join(said) or None
+
+
+def _unsure_start(start: int, trough: int, first: int) -> str:
+    if trough == first:
+        return "the curve begins with its rise"
+    return f"the curve begins {start - first} days before its start, and does not fall there"
+
+
+def _unsure_end(end: int, trough: int, last: int) -> str:
+    if trough == last:
+        return "the curve ends with its fall"
+    return f"the curve ends {last - end} days after its end, and does not rise there"
 
 
 def _why_none(z: Array, width: Array) -> str:
