@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose
 
 from fake_results import make_observations, make_places
 from fieldwren.season.analysis import SeasonOptions, analyse
+from fieldwren.season.methods import SMOOTHERS
 from fieldwren.season.phenology import METHODS
-from fieldwren.season.rows import observation_weights
+from fieldwren.season.rows import GREATEST, observation_weights
 
 DAY = pd.Timedelta(days=1)
 
@@ -90,7 +91,91 @@ def test_a_table_without_clear_rows_has_no_curve_and_says_so():
     result = analyse(cloudy, "ndvi", places=["coffee", "nowhere"])
     assert result.series.empty
     assert result.notes["coffee"] == ("There is no clear date, so there is no curve.",)
-    assert result.notes["nowhere"] == result.notes["coffee"]
+    assert result.notes["nowhere"] == ("No scene was found, so there is no curve.",)
+    assert result.seasons["note"].tolist() == [
+        "no season: there is no clear date, so there is no curve",
+        "no season: no scene was found, so there is no curve",
+    ]
+
+
+@pytest.mark.parametrize("places", [(), ("coffee", "nowhere")])
+def test_a_table_without_rows_has_the_tables_of_others(places):
+    table = make_observations(make_places()[:1], years=1)
+    result, other = (analyse(t, "ndvi", places=places) for t in (table[:0], table))
+    for name in ("observations", "series", "anomalies", "adequacy"):
+        assert not len(getattr(result, name))
+    for name in ("series", "seasons", "anomalies", "adequacy"):
+        assert getattr(result, name).dtypes.equals(getattr(other, name).dtypes)
+    assert result.seasons["place_id"].tolist() == list(places) == list(result.notes)
+
+
+TABLES = ("series", "seasons", "anomalies")
+
+
+@given(seed=st.integers(0, 10**6), smoother=st.sampled_from(SMOOTHERS))
+@settings(max_examples=20, deadline=None)
+def test_neither_the_order_of_rows_nor_rows_given_twice_matter(seed, smoother):
+    table = make_observations(make_places()[1:3], years=4, seed=seed)
+    rng = np.random.default_rng(seed)
+    again = table.iloc[np.r_[np.arange(len(table)), rng.integers(0, len(table), 30)]]
+    mixed = again.iloc[rng.permutation(len(again))]
+    options = SeasonOptions(smooth=smoother)
+    for name in TABLES:
+        one, other = (
+            getattr(analyse(rows, "ndvi", options, places=["death-valley", "napa"]), name)
+            .sort_values("place_id", kind="stable")
+            .reset_index(drop=True)
+            for rows in (table, mixed)
+        )
+        pd.testing.assert_frame_equal(one, other, atol=1e-9)
+
+
+@given(value=st.floats(-1, 1), count=st.integers(3, 40), seed=st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_a_constant_series_stays_constant(value, count, seed):
+    rng = np.random.default_rng(seed)
+    rows = one_place([value] * count).assign(
+        datetime=pd.Timestamp("2013-01-01", tz="UTC") + np.cumsum(rng.integers(1, 60, count)) * DAY,
+        clear_fraction=rng.uniform(0.5, 1, count),
+    )
+    result = analyse(rows, "ndvi")
+    assert_allclose(result.series[["smooth", "low", "high"]], value, atol=1e-9)
+    assert result.observations["status"].eq("ok").all()
+    assert result.seasons["note"].str.contains("the curve stays at").all()
+    assert_allclose(result.anomalies["value"].dropna(), value, atol=1e-9)
+
+
+STRANGE = st.sampled_from(
+    [np.nan, np.inf, -np.inf, 0.0, 0.4, 0.4, 0.9, -1.0, 7.0, 1e-300, 1e6, 1e300]
+)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 4000), STRANGE), max_size=12),
+    smoother=st.sampled_from(SMOOTHERS),
+    method=st.sampled_from(METHODS),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_strange_place_is_a_crash(pairs, smoother, method):
+    days, values = np.array(pairs, float).reshape(-1, 2).T
+    rows = one_place(values).assign(datetime=pd.Timestamp("2005-01-01", tz="UTC") + days * DAY)
+    options = SeasonOptions(smooth=smoother, method=method)
+    result = analyse(rows, "ndvi", options, places=["coffee"])
+    usable = days[np.abs(values) <= GREATEST]
+    assert (result.seasons["place_id"] == "coffee").all()
+    assert len(result.seasons)
+    if len(set(usable)) < 3:
+        assert result.series.empty
+        assert result.seasons["note"].str.startswith("no season: ").all()
+        assert "no curve" in (said := result.notes["coffee"][-1]) or "a curve needs 3" in said
+    assert not np.isinf(result.series[["smooth", "low", "high"]]).any(axis=None)
+
+
+def test_the_workshops_spline_does_not_count_scenes_that_are_all_cloud():
+    rows = one_place([0.4, 0.5, 0.4]).assign(scene_cloud_cover=100.0)
+    result = analyse(rows, "ndvi", SeasonOptions(smooth="workshop"))
+    assert result.series.empty
+    assert "no clear date" in result.notes["coffee"][0]
 
 
 def test_one_clear_date_is_said():

@@ -147,25 +147,19 @@ def analyse(
     ids = place_index(rows, tuple(places))
     notes = Notes(ids)
     used = notes.bounded(clear_rows(rows, ids, index))
-    by_cloud = options.smooth == "workshop"
+    if options.smooth == "workshop":
+        used = used.assign(weight=(1 - used["cloud"]) ** 2)[used["cloud"] < 1]
     known = Series.of(
-        used["day"].to_numpy(),
-        used["value"].to_numpy(),
-        (1 - used["cloud"].to_numpy()) ** 2 if by_cloud else used["weight"].to_numpy(),
-        used["place"].to_numpy(),
-        k=len(ids),
+        *(used[name].to_numpy() for name in ("day", "value", "weight", "place")), k=len(ids)
     )
     curves = smooth_by(options.smooth, known, lam=options.lam)
-    notes.of_dates(used)
+    rows_of = np.bincount(ids.get_indexer(pd.Index(rows["place_id"])), minlength=len(ids))
+    lacking = notes.of_dates(used, rows_of)
     return Analysis(
         observations=rows,
         series=_series_table(curves, ids),
         seasons=season_table(
-            curves,
-            ids,
-            np.bincount(known.series, minlength=len(ids)),
-            method=options.method,
-            threshold=options.threshold,
+            curves, ids, lacking, method=options.method, threshold=options.threshold
         ),
         anomalies=_anomaly_table(curves, ids),
         adequacy=adequacy_table(rows),
@@ -219,7 +213,7 @@ def _anomaly_table(curves: Curves, ids: pd.Index) -> pd.DataFrame:
 
 def _spanned(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Dekads from the first to the last that has a value, shape (places, years, DEKADS)."""
-    known = np.isfinite(values).reshape(len(values), -1)
+    known = np.isfinite(values).reshape(len(values), values.shape[1] * DEKADS)
     begun = np.maximum.accumulate(known, axis=1)
     ended = np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
-    return (begun & ended).reshape(len(values), -1, DEKADS)
+    return (begun & ended).reshape(values.shape)

@@ -11,8 +11,9 @@ from fieldwren.season.smooth import MIN_DATES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["Notes", "too_few"]
+__all__ = ["Notes"]
 
 _STRAYS: Final = 0.1
 """A place with a greater share of its values outside [-1, 1] has an index that is not bounded."""
@@ -45,27 +46,36 @@ class Notes:
                 stray &= place != number
         return clear[~stray]
 
-    def of_dates(self, used: pd.DataFrame) -> None:
-        """Say why a place has no curve, or a constant one."""
+    def of_dates(self, used: pd.DataFrame, rows: NDArray[np.int64]) -> dict[int, str]:
+        """Say why a place has no curve, or a constant one.
+
+        Args:
+            used: clear rows; see :func:`fieldwren.season.rows.clear_rows`.
+            rows: shape (places,): how many rows each place has, clear or not.
+
+        Returns:
+            Why there is no curve, as a clause, by place.
+        """
         by_place = used.groupby("place")
         every = range(len(self._ids))
         dates = by_place["day"].nunique().reindex(every, fill_value=0).to_numpy()
         spread = (by_place["value"].max() - by_place["value"].min()).reindex(every).to_numpy()
-        for place in np.flatnonzero((dates < MIN_DATES) | (spread == 0)).tolist():
-            count = dates[place]
-            if count < MIN_DATES:
-                words = too_few(count)
-                self.add(place, f"{words[0].upper()}{words[1:]}.")
-            else:
-                self.add(place, f"All {count} clear dates have the same value.")
+        lacking: dict[int, str] = {}
+        for place in np.flatnonzero(dates < MIN_DATES).tolist():
+            words = lacking[place] = _too_few(dates[place], rows[place])
+            self.add(place, f"{words[0].upper()}{words[1:]}.")
+        for place in np.flatnonzero((dates >= MIN_DATES) & (spread == 0)).tolist():
+            self.add(place, f"All {dates[place]} clear dates have the same value.")
+        return lacking
 
     def by_place(self) -> dict[str, tuple[str, ...]]:
         """All that was said, by place_id."""
         return {str(self._ids[place]): tuple(said) for place, said in sorted(self._said.items())}
 
 
-def too_few(dates: int) -> str:
-    """Why a place with so few clear dates has no curve."""
+def _too_few(dates: int, rows: int) -> str:
+    if not rows:
+        return "no scene was found, so there is no curve"
     if not dates:
         return "there is no clear date, so there is no curve"
     words = "is one clear date" if dates == 1 else f"are {dates} clear dates"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from fieldwren.season.outliers import Drops
 
-__all__ = ["clear_rows", "mark_outliers", "observation_weights", "place_index"]
+__all__ = ["GREATEST", "clear_rows", "mark_outliers", "observation_weights", "place_index"]
+
+GREATEST: Final = 1e6
+"""No index is greater; a ratio whose divisor is next to nothing may be."""
 
 
 def place_index(observations: pd.DataFrame, more: tuple[str, ...] = ()) -> pd.Index:
@@ -35,7 +38,7 @@ def observation_weights(observations: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def clear_rows(observations: pd.DataFrame, ids: pd.Index, index: str) -> pd.DataFrame:
-    """The rows of status ``ok`` that have a value.
+    """The rows of status ``ok`` that have a value, and one that an index can have.
 
     Returns:
         Columns row (its position in the table), place (its position in ids), day (since 1970),
@@ -55,7 +58,7 @@ def clear_rows(observations: pd.DataFrame, ids: pd.Index, index: str) -> pd.Data
             "cloud": np.nan_to_num(cloud) / 100,
         }
     )
-    return numbers[np.isfinite(numbers["value"]) & (numbers["weight"] > 0)]
+    return numbers[(numbers["value"].abs() <= GREATEST) & (numbers["weight"] > 0)]
 
 
 def mark_outliers(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from fieldwren.season.notes import too_few
 from fieldwren.season.phenology import (
     LEAST_AMPLITUDE,
     LONGEST_SIDE,
@@ -18,6 +17,8 @@ from fieldwren.season.phenology import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from fieldwren.season.phenology import Rise, Season
@@ -46,7 +47,7 @@ _KINDS: Final = {
 
 
 def season_table(
-    curves: Curves, ids: pd.Index, dates: NDArray[np.int64], *, method: str, threshold: float
+    curves: Curves, ids: pd.Index, lacking: Mapping[int, str], *, method: str, threshold: float
 ) -> pd.DataFrame:
     """A row per season of each place, or one row with a note where there is none.
 
@@ -56,7 +57,7 @@ def season_table(
     Args:
         curves: of the places, by their positions in ids.
         ids: of the places.
-        dates: shape (places,): how many clear dates each has.
+        lacking: why places have no curve, as clauses, by their positions.
         method: see :func:`fieldwren.season.phenology.find_seasons`.
         threshold: likewise.
 
@@ -74,7 +75,7 @@ def season_table(
         common = {"place_id": place_id, "method": words}
         curve = _Curve(curves, own)
         if not len(curve.z):
-            rows.append({**common, "note": f"no season: {too_few(int(dates[place]))}"})
+            rows.append({**common, "note": f"no season: {lacking[place]}"})
             continue
         found = _rows(curve, method=method, threshold=threshold)
         rows += [{**common, **row} for row in found]
