@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.warp import transform
 
 from fieldwren.season.analysis import analyse
 
@@ -67,3 +69,71 @@ def test_years_differ_about_as_often_as_deviations_say(analysis):
     assert len(z) > 300
     assert abs(z.median()) < 0.25
     assert 0.6 < z.std() < 1.5
+
+
+@pytest.fixture(scope="module")
+def arctic(shared_data):
+    """Landsat pixels of Alaska, Ellesmere Island and Greenland, where winter takes nine months."""
+    path = shared_data / "timeseries" / "lsat.example.dt.derived.csv"
+    pixels = pd.read_csv(path, usecols=["sample_id", "date", "ndvi", "clear"])
+    pixels = pixels[pixels["clear"] & (pixels["ndvi"].abs() <= 1)]
+    table = [rows(place, own["date"], own["ndvi"]) for place, own in pixels.groupby("sample_id")]
+    return analyse(pd.concat(table), "ndvi")
+
+
+def test_the_arctic_has_one_summer_a_year(arctic):
+    seasons = arctic.seasons.dropna(subset="peak")
+    assert len(seasons) >= 25
+    for _, own in seasons.groupby("place_id"):
+        assert own["peak"].dt.year.is_unique
+    assert seasons["peak"].dt.month.isin([7, 8]).all()
+
+
+def test_nothing_is_said_of_arctic_winters(arctic):
+    known = arctic.series.dropna(subset="smooth")
+    assert not known["date"].dt.month.isin([11, 12, 1, 2]).any()
+    assert known["date"].dt.month.isin([7, 8]).mean() > 0.5
+    dates = arctic.seasons[["start", "peak", "end"]].melt()["value"].dropna()
+    assert dates.dt.month.between(5, 10).all()
+
+
+@pytest.fixture(scope="module")
+def crops(shared_data):
+    """Years of pixels in Mato Grosso (MODIS) of which the crops are known, with their seasons."""
+    folder = shared_data / "modis" / "dtwSat_MT"
+    samples = pd.read_csv(folder / "samples.csv", parse_dates=["from", "to"])
+    dates = (folder / "timeline").read_text().split()
+    with rasterio.open(folder / "ndvi.tif") as file:
+        x, y = transform("EPSG:4326", file.crs, samples["longitude"], samples["latitude"])
+        at = [file.index(*point) for point in zip(x, y, strict=True)]
+        ndvi = file.read()
+    samples["place_id"] = [f"{row}-{column}" for row, column in at]
+    places = dict(zip(samples["place_id"], at, strict=True))
+    table = pd.concat([rows(place, dates, ndvi[:, *pixel]) for place, pixel in places.items()])
+    seasons = analyse(table, "ndvi").seasons.dropna(subset="peak")
+    samples["year"] = np.arange(len(samples))
+    both = samples.merge(seasons, on="place_id")
+    own = both[(both["peak"] >= both["from"]) & (both["peak"] < both["to"])].groupby("year")
+    return (
+        samples.set_index("year")
+        .assign(count=own.size(), amplitude=own["amplitude"].median())
+        .fillna({"count": 0})
+    )
+
+
+def test_every_crop_has_a_season_and_forests_have_small_ones_or_none(crops):
+    assert len(crops) == 603
+    forest = crops["label"] == "Forest"
+    assert (crops.loc[~forest, "count"] >= 1).all()
+    amplitude = crops.groupby("label")["amplitude"].median()
+    assert amplitude.pop("Forest") < 0.15
+    assert (amplitude > 0.45).all()
+
+
+def test_two_crops_a_year_are_told_from_one(crops):
+    count = crops.groupby("label")["count"].mean()
+    assert count["Cotton-fallow"] < 1.25
+    assert count["Soybean-cotton"] > 1.8
+    assert count["Soybean-millet"] > 1.6
+    assert count["Soybean-maize"] > 1.4  # harvest and sowing often fall between two of its dates
+    assert crops["count"].max() <= 3
