@@ -37,16 +37,34 @@ KINDS = {
         lacks={
             "lose a worker": "a thread does not die alone: its process does",
             "refuse what cannot be pickled": "threads share memory, nothing is pickled",
+            "end a call that takes too long": "a thread cannot be ended, its result is dropped",
+            "end what runs": "a thread cannot be ended",
         },
     ),
     "processes": Kind(engine="local", options={"processes": True}),
-    "dask": Kind(engine="dask", chunk=50),
+    "dask": Kind(
+        engine="dask",
+        lacks={
+            "end a call that takes too long": "a worker's thread cannot be ended either",
+            "end what runs": "a worker's thread cannot be ended",
+        },
+        chunk=50,
+    ),
     "lithops": Kind(
         engine="lithops",
         options={"backend": "localhost", "timeout": 30, "patience": 30, "retries": 0},
+        lacks={
+            "run two at once": "on localhost Lithops runs one job after the other",
+            "end what runs": "Lithops cannot cancel what it was given",
+        },
         chunk=250,
     ),
-    "lambda": Kind(engine="lambda", here=False, chunk=10),
+    "lambda": Kind(
+        engine="lambda",
+        lacks={"end what runs": "AWS has no way to end an invocation"},
+        here=False,
+        chunk=10,
+    ),
 }
 
 

@@ -165,12 +165,8 @@ class DaskCalls(RemoteCalls):
             with self._lock:
                 self._flying.discard(future)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """``Executor.shutdown``; client and local cluster end when the last call has."""
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
-        if not wait:
-            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
-            return
+    def close(self) -> None:
+        """End client and local cluster."""
         with self._lock:
             closing, self._close = self._close, []
         for close in closing:

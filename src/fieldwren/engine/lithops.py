@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,14 +133,9 @@ class LithopsCalls(RemoteCalls):
         except Exception as error:  # the call's own errors are in its answer
             raise LostCallError(f"Lithops: {type(error).__name__}: {error}") from error
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """``Executor.shutdown``; Lithops ends with the last call."""
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
-        if wait:
-            # Lithops would wait for calls that are lost.
-            self._inner.shutdown(wait=not self._given_up)
-        else:
-            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
+    def close(self) -> None:
+        """End Lithops, which would wait for calls that are lost."""
+        self._inner.shutdown(wait=not self._given_up)
 
 
 def _settings(config: Any, backend: str) -> dict[str, Any]:
