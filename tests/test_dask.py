@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import fieldwren as fw
-from engines import DaskCluster
+from engines import DaskCluster, run_script_that_ends_nothing
 from fake_archive import field, write_archive
 from fieldwren import site
 from fieldwren.engine.dask import mismatches
@@ -59,6 +59,11 @@ def test_a_run_whose_worker_is_killed_gives_the_identical_table(
 def test_a_local_cluster_is_started_where_no_scheduler_is_named(archive, here):
     there = fw.observe(PLACES, archive=archive, engine="dask", workers=1)
     pd.testing.assert_frame_equal(there.table, here)
+
+
+def test_a_local_cluster_ends_with_the_script_that_did_not_end_it(tmp_path):
+    told = run_script_that_ends_nothing("dask", {"workers": 2}, tmp_path)
+    assert told == (["7", "1"], "", [])
 
 
 def test_large_common_data_are_sent_once(dask_cluster):

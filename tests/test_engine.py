@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 import fieldwren as fw
+from engines import run_script_that_ends_nothing
 from fieldwren.engine import ENGINES, executor
 from fieldwren.engine.base import capacity
 from fieldwren.engine.calls import with_environment
@@ -422,3 +423,9 @@ def test_processes_work_in_a_script_without_a_main_guard(tmp_path):
     )
     assert done.stdout.split() == ["2", "3"]
     assert done.stderr == ""
+
+
+def test_a_script_that_ends_nothing_ends_by_itself(engine_kind, engine_options, tmp_path):
+    options = engine_kind.options | engine_options | {"workers": 2}
+    told = run_script_that_ends_nothing(engine_kind.engine, options, tmp_path)
+    assert told == (["7", "1"], "", [])

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,34 +67,32 @@ def dask_executor(
         MissingExtraError: distributed is not installed.
         EngineError: the scheduler cannot be reached, has too few workers, or versions that differ.
     """
+    security = _security(tls_ca_file, tls_client_cert, tls_client_key)
+    with ExitStack() as opened:  # closes it all where one of these lines fails
+        if not scheduler:
+            cluster = _LocalCluster(workers or default_workers())
+            opened.callback(cluster.close)
+            scheduler, min_workers = cluster.address, cluster.workers
+        client = _connected(scheduler, patience, security)
+        if client is not scheduler:
+            opened.callback(client.close)
+        _check(client, min_workers, patience)
+        calls = DaskCalls(client, workers=workers, timeout=timeout)
+        calls.owned = opened.pop_all()
+        return calls
+
+
+def _distributed() -> Any:
+    """The library, which is heavy.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import distributed  # noqa: PLC0415 - heavy, optional
     except ImportError:
         raise MissingExtraError("--engine dask", "dask") from None
-    cluster = None if scheduler else _LocalCluster(workers or default_workers())
-    try:
-        client = _connected(
-            cluster.address if cluster else scheduler,
-            patience,
-            _security(ca_file=tls_ca_file, client_cert=tls_client_cert, client_key=tls_client_key),
-        )
-        own = not isinstance(scheduler, distributed.Client)
-        try:
-            _check(client, cluster.workers if cluster else min_workers, patience)
-            return DaskCalls(
-                client,
-                workers=workers,
-                timeout=timeout,
-                close=[client.close] * own + ([cluster.close] if cluster else []),
-            )
-        except BaseException:
-            if own:
-                client.close()
-            raise
-    except BaseException:
-        if cluster:
-            cluster.close()
-        raise
+    return distributed
 
 
 class DaskCalls(RemoteCalls):
@@ -103,17 +102,12 @@ class DaskCalls(RemoteCalls):
         client: a connected ``distributed.Client``.
         workers: calls in flight at the same time; 0: as many as the cluster has threads.
         timeout: seconds after which a call ends with CallTimeoutError; 0: never.
-        close: called when the executor is shut down and its last call has ended.
+
+    Attributes:
+        owned: what is closed with the last call.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        *,
-        workers: int = 0,
-        timeout: float = 0,
-        close: list[Callable[[], object]] | None = None,
-    ) -> None:
+    def __init__(self, client: Any, *, workers: int = 0, timeout: float = 0) -> None:
         threads: Counter[str] = Counter()
         for worker in client.scheduler_info(n_workers=-1)["workers"].values():
             threads[worker["host"]] += worker["nthreads"]
@@ -125,8 +119,8 @@ class DaskCalls(RemoteCalls):
             per_machine=max(threads.values(), default=1),
             here=bool(threads) and all(_is_loopback(host) for host in threads),
         )
+        self.owned = ExitStack()
         self._client = client
-        self._close = close or []
         self._flying: set[Any] = set()
         self._lock = threading.Lock()
 
@@ -149,28 +143,24 @@ class DaskCalls(RemoteCalls):
 
     def send(self, call: tuple[Any, ...], name: str) -> bytes:
         """Have the call run by a worker."""
-        from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - heavy, optional
-
+        lost = _distributed()
         future = self._client.submit(run_call, *call, pure=False)
         with self._lock:
             self._flying.add(future)
         try:
             return future.result()
-        except KilledWorker as error:
+        except lost.KilledWorker as error:
             workers = f"{error.allowed_failures + 1} Dask workers died while they ran it"
             raise LostCallError(f"{name} gave no answer: {workers}") from error
-        except CancelledError as error:
+        except lost.CancelledError as error:
             raise LostCallError(f"{name} gave no answer: Dask cancelled it ({error})") from error
         finally:
             with self._lock:
                 self._flying.discard(future)
 
     def close(self) -> None:
-        """End client and local cluster."""
-        with self._lock:
-            closing, self._close = self._close, []
-        for close in closing:
-            close()
+        """End client and local cluster, where they are this executor's own."""
+        self.owned.close()
 
     def abandon(self) -> None:
         """Have Dask cancel what it has not started; what runs, runs to its end there."""
@@ -205,11 +195,8 @@ class _LocalCluster:
     """
 
     def __init__(self, workers: int) -> None:
-        import distributed  # noqa: PLC0415 - heavy, optional
-
         self.workers = workers
-        cluster: Any = distributed.LocalCluster  # its annotations refuse what its text allows
-        self._cluster: Any = cluster(
+        self._cluster = _distributed().LocalCluster(
             n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
         )
         self.address: str = self._cluster.scheduler_address
@@ -238,8 +225,7 @@ class _LocalCluster:
 
 def _connected(scheduler: Any, patience: float, security: Any) -> Any:
     """A client of the scheduler."""
-    import distributed  # noqa: PLC0415 - heavy, optional
-
+    distributed = _distributed()
     if isinstance(scheduler, distributed.Client):
         return scheduler
     where: dict[str, Any] = {"address": scheduler}
@@ -256,15 +242,15 @@ def _connected(scheduler: Any, patience: float, security: Any) -> Any:
         ) from error
 
 
-def _security(**files: str) -> Any:
+def _security(*files: str) -> Any:
     """The certificates of a cluster that wants TLS; None where none is given."""
-    import distributed  # noqa: PLC0415 - heavy, optional
-
-    given = {f"tls_{name}": file for name, file in files.items() if file}
+    security = _distributed().Security
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    given = {name: file for name, file in zip(names, files, strict=True) if file}
     for name, file in given.items():
         if not os.path.exists(file):  # noqa: PTH110 - text from the configuration
             raise OptionError(f"dask {name}: there is no file {file}")
-    return distributed.Security(**given, require_encryption=True) if given else None
+    return security(**given, require_encryption=True) if given else None
 
 
 def _check(client: Any, workers: int, patience: float) -> None:
