@@ -7,10 +7,12 @@ scheduler's ``allowed-failures``, 3), which ends as LostCallError.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
@@ -31,6 +33,8 @@ _ALIKE: Final = {"python": 2, "distributed": 2, "dask": 2, "cloudpickle": 1, "nu
 """Leading parts of a version that must be the same for what travels to be understood."""
 _UNKNOWN_SIZE: Final = 100
 """Calls in flight on a cluster that has no worker yet."""
+_LOOK: Final = 2.0
+"""Seconds after which a call that waits looks whether there is a scheduler."""
 _LARGE: Final = 64 * 2**10
 """Bytes of a function with its bound data from which on the calls of a map share them."""
 
@@ -121,6 +125,7 @@ class DaskCalls(RemoteCalls):
         )
         self.owned = ExitStack()
         self._client = client
+        self._address = client.scheduler.address
         self._flying: set[Any] = set()
         self._lock = threading.Lock()
 
@@ -143,20 +148,44 @@ class DaskCalls(RemoteCalls):
 
     def send(self, call: tuple[Any, ...], name: str) -> bytes:
         """Have the call run by a worker."""
-        lost = _distributed()
-        future = self._client.submit(run_call, *call, pure=False)
-        with self._lock:
-            self._flying.add(future)
+        dask = _distributed()
         try:
-            return future.result()
-        except lost.KilledWorker as error:
+            future = self._client.submit(run_call, *call, pure=False)
+            with self._lock:
+                self._flying.add(future)
+            try:
+                self._wait(future)
+                return future.result()
+            finally:
+                with self._lock:
+                    self._flying.discard(future)
+        except dask.KilledWorker as error:
             workers = f"{error.allowed_failures + 1} Dask workers died while they ran it"
             raise LostCallError(f"{name} gave no answer: {workers}") from error
-        except lost.CancelledError as error:
+        except (dask.CancelledError, dask.client.ClosedClientError) as error:
+            self._refuse_without_scheduler()
             raise LostCallError(f"{name} gave no answer: Dask cancelled it ({error})") from error
-        finally:
-            with self._lock:
-                self._flying.discard(future)
+
+    def _wait(self, future: Any) -> None:
+        """Wait until a call has ended; without a scheduler Dask would wait for ever."""
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(_LOOK):
+            self._refuse_without_scheduler()
+
+    def _refuse_without_scheduler(self) -> None:
+        """Wait while Dask seeks a scheduler that it has lost.
+
+        Raises:
+            EngineError: it has given up, so that no call will ever end.
+        """
+        while self._client.status == "connecting":
+            time.sleep(0.1)
+        if self._client.status != "running":
+            raise EngineError(
+                f"the Dask scheduler at {self._address} is gone: start it and its workers again, "
+                "and run the same command; what is done is kept"
+            )
 
     def close(self) -> None:
         """End client and local cluster, where they are this executor's own."""
@@ -231,6 +260,8 @@ def _connected(scheduler: Any, patience: float, security: Any) -> Any:
     where: dict[str, Any] = {"address": scheduler}
     if isinstance(scheduler, str) and scheduler.endswith(".json"):
         where = {"scheduler_file": scheduler}
+    for name in ("distributed.client", "distributed.batched"):  # their news come as our errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return distributed.Client(
             **where, timeout=patience, security=security, set_as_default=False, name="fieldwren"
