@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -37,16 +38,34 @@ KINDS = {
         lacks={
             "lose a worker": "a thread does not die alone: its process does",
             "refuse what cannot be pickled": "threads share memory, nothing is pickled",
+            "end a call that takes too long": "a thread cannot be ended, its result is dropped",
+            "end what runs": "a thread cannot be ended",
         },
     ),
     "processes": Kind(engine="local", options={"processes": True}),
-    "dask": Kind(engine="dask", chunk=50),
+    "dask": Kind(
+        engine="dask",
+        lacks={
+            "end a call that takes too long": "a worker's thread cannot be ended either",
+            "end what runs": "a worker's thread cannot be ended",
+        },
+        chunk=50,
+    ),
     "lithops": Kind(
         engine="lithops",
         options={"backend": "localhost", "timeout": 30, "patience": 30, "retries": 0},
+        lacks={
+            "run two at once": "on localhost Lithops runs one job after the other",
+            "end what runs": "Lithops cannot cancel what it was given",
+        },
         chunk=250,
     ),
-    "lambda": Kind(engine="lambda", here=False, chunk=10),
+    "lambda": Kind(
+        engine="lambda",
+        lacks={"end what runs": "AWS has no way to end an invocation"},
+        here=False,
+        chunk=10,
+    ),
 }
 
 
@@ -114,6 +133,47 @@ class Gate:
             if time.monotonic() > until:
                 raise TimeoutError(self.started)
             time.sleep(0.01)
+
+
+SCRIPT = """\
+import json, sys
+import fieldwren as fw
+name, options = json.loads(sys.argv[1])
+engine = fw.executor(name, **options)
+print(engine.submit(abs, -7).result(), *engine.map(abs, [-1]))
+"""
+
+
+def run_script_that_ends_nothing(name, options, folder):
+    """Run a script that neither shuts down its executor nor leaves a block.
+
+    Returns:
+        What it printed, its complaints, and the processes that it has left.
+    """
+    (folder / "script.py").write_text(SCRIPT)
+    mark = f"fieldwren-script-{folder.name}"
+    done = subprocess.run(
+        [sys.executable, str(folder / "script.py"), json.dumps([name, options])],
+        env={**quiet_environment(), "FIELDWREN_MARK": mark},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    until = time.monotonic() + 10
+    while (left := _marked(mark)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return done.stdout.split(), done.stderr, left
+
+
+def _marked(mark):
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("FIELDWREN_MARK") == mark:
+                found.append(process.cmdline())
+    # Lithops removes its files in a process of its own, which ends when it has seen no more.
+    return [command for command in found if "lithops.scripts.cleaner" not in command]
 
 
 @contextmanager

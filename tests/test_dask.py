@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import json
 
 import pandas as pd
 import psutil
 import pytest
 
 import fieldwren as fw
-from engines import DaskCluster
+from engines import DaskCluster, run_script_that_ends_nothing
 from fake_archive import field, write_archive
 from fieldwren import site
+from fieldwren.cli import main
 from fieldwren.engine.dask import mismatches
 from fieldwren.errors import EngineError, OptionError
 
@@ -56,9 +56,30 @@ def test_a_run_whose_worker_is_killed_gives_the_identical_table(
     pd.testing.assert_frame_equal(there, here)
 
 
+def test_the_command_writes_the_same_table_as_here(archive, dask_cluster, tmp_path, monkeypatch):
+    (tmp_path / "fields.geojson").write_text(
+        json.dumps({"type": "FeatureCollection", "features": PLACES})
+    )
+    monkeypatch.setenv("FIELDWREN_DASK_SCHEDULER", str(dask_cluster.file))
+    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "200")
+    tables = []
+    for engine in ("local", "dask"):
+        out = tmp_path / engine
+        run = ["run", str(tmp_path / "fields.geojson"), "--archive", archive, "--out", str(out)]
+        assert main([*run, "--engine", engine, "--plots", "none", "--chips", "0", "-q"]) == 0
+        tables.append((out / "observations.csv").read_bytes())
+    assert tables[0] == tables[1]
+    assert tables[0].count(b"\n") == 1 + 2 * 24
+
+
 def test_a_local_cluster_is_started_where_no_scheduler_is_named(archive, here):
     there = fw.observe(PLACES, archive=archive, engine="dask", workers=1)
     pd.testing.assert_frame_equal(there.table, here)
+
+
+def test_a_local_cluster_ends_with_the_script_that_did_not_end_it(tmp_path):
+    told = run_script_that_ends_nothing("dask", {"workers": 2}, tmp_path)
+    assert told == (["7", "1"], "", [])
 
 
 def test_large_common_data_are_sent_once(dask_cluster):
@@ -83,11 +104,27 @@ def test_an_executor_of_ones_own_client_leaves_it_open(dask_cluster):
         assert client.status == "running"
 
 
-def test_a_scheduler_that_goes_away_ends_the_calls(fragile):
-    with fw.executor("dask", scheduler=str(fragile.file), min_workers=2, patience=200) as engine:
-        future = engine.submit(time.sleep, 60)
-        threading.Timer(0.5, fragile.processes[0].kill).start()
-        assert isinstance(future.exception(timeout=90), EngineError)
+def test_a_scheduler_that_goes_away_ends_the_run_and_what_is_done_is_kept(
+    archive, here, fragile, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("FIELDWREN_DASK_SCHEDULER", str(fragile.file))
+    with fw.executor("dask", min_workers=2, patience=200):
+        pass  # it is there, so that it need not be waited for
+    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "3")
+
+    def kill_scheduler(event):
+        if event.phase == "reading" and event.done:
+            fragile.processes[0].kill()
+
+    out = tmp_path / "out"
+    with pytest.raises(EngineError, match=r"the Dask scheduler at tcp:.* is gone: start it"):
+        fw.observe(
+            PLACES, archive=archive, engine="dask", workers=1, out=out, progress=kill_scheduler
+        )
+    read = []
+    found = fw.observe(PLACES, archive=archive, out=out, progress=read.append).table
+    pd.testing.assert_frame_equal(found, here)
+    assert 0 < next(e.total for e in read if e.phase == "reading" and e.total) < 24
 
 
 def test_a_scheduler_that_is_not_there_is_told():

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 import fieldwren as fw
+from engines import run_script_that_ends_nothing
 from fieldwren.engine import ENGINES, executor
 from fieldwren.engine.base import capacity
 from fieldwren.engine.calls import with_environment
@@ -64,6 +65,14 @@ def test_map_takes_several_iterables_and_ends_with_the_shortest(engine):
 
 def test_an_empty_map_is_empty(engine):
     assert list(engine.map(str, [])) == []
+    assert list(engine.map(str, [], chunksize=5)) == []
+
+
+def test_an_exception_in_a_map_comes_in_its_turn(engine):
+    answers = engine.map(divmod, [6, 1], [3, 0])
+    assert next(answers) == (2, 0)
+    with pytest.raises(ZeroDivisionError):
+        next(answers)
 
 
 def test_a_chunk_has_an_item(engine):
@@ -178,13 +187,20 @@ def test_a_worker_that_dies_costs_its_call_only(engine, engine_kind):
     assert [f.result(60) for f in futures if f is not futures[1]] == [1, 2, 3]
 
 
-def test_a_call_that_takes_too_long_ends(new_engine):
+def test_a_call_that_takes_too_long_ends(new_engine, engine_kind, tmp_path):
+    def linger(seconds, file):
+        file.with_suffix(".begun").touch()
+        time.sleep(seconds)
+        file.touch()
+
+    file = tmp_path / "ended"
     with new_engine(workers=1, timeout=1) as engine:
-        start = time.monotonic()
         with pytest.raises(CallTimeoutError, match="longer than 1 s"):
-            engine.submit(time.sleep, 20).result()
-        assert time.monotonic() - start < 15
-        assert engine.submit(abs, -1).result() == 1
+            engine.submit(linger, 1.5, file).result(20)
+        assert engine.submit(abs, -1).result(20) == 1
+        assert file.with_suffix(".begun").exists()
+        time.sleep(max(0, file.with_suffix(".begun").stat().st_mtime + 2 - time.time()))
+        assert file.exists() != engine_kind.can("end a call that takes too long")
 
 
 # ---- futures ----
@@ -205,20 +221,18 @@ def test_map_may_end_early(engine, gate):
     gate.open()
 
 
-def test_as_completed_gives_what_is_ready(new_engine, gate):
-    with new_engine(workers=2) as engine:
-        slow, quick = engine.submit(gate.pass_through), engine.submit(abs, -1)
-        ready = as_completed([slow, quick])
-        if capacity(engine).calls > 1 and engine_runs_two_at_once(engine):
-            assert next(ready) is quick
+def test_as_completed_gives_what_is_ready(engine, engine_kind, gate):
+    slow = engine.submit(gate.pass_through)
+    gate.is_reached()
+    quick = engine.submit(abs, -1)
+    ready = as_completed([slow, quick])
+    if engine_kind.can("run two at once"):
+        assert next(ready) is quick
         gate.open()
-        assert set(ready) <= {slow, quick}
-    assert slow.done()
-
-
-def engine_runs_two_at_once(engine):
-    """Version 1 of Lithops on localhost runs one job after the other."""
-    return type(engine).__name__ != "LithopsCalls"
+        assert list(ready) == [slow]
+    else:
+        gate.open()
+        assert set(ready) == {slow, quick}
 
 
 def test_wait_for_all_for_the_first_and_for_an_exception(engine, gate):
@@ -270,7 +284,9 @@ def interruptible():
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("where", ["in the block", "at its end"])
-def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new_engine, gate, where):
+def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(
+    new_engine, engine_kind, gate, where, caplog
+):
     futures = []
 
     def interrupted():
@@ -288,6 +304,8 @@ def test_ctrl_c_cancels_what_is_queued_and_does_not_wait(new_engine, gate, where
     running, queued, start = futures
     assert queued.cancelled()
     assert time.monotonic() - start < 5
+    words = "interrupted: what was queued is cancelled; 1 call still runs"
+    assert caplog.messages == ([] if engine_kind.can("end what runs") else [words])
     gate.open()
     assert wait([running], timeout=30).done
 
@@ -405,3 +423,9 @@ def test_processes_work_in_a_script_without_a_main_guard(tmp_path):
     )
     assert done.stdout.split() == ["2", "3"]
     assert done.stderr == ""
+
+
+def test_a_script_that_ends_nothing_ends_by_itself(engine_kind, engine_options, tmp_path):
+    options = engine_kind.options | engine_options | {"workers": 2}
+    told = run_script_that_ends_nothing(engine_kind.engine, options, tmp_path)
+    assert told == (["7", "1"], "", [])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+from lithops.localhost.v1.localhost import LocalhostHandlerV1
 
 import fieldwren as fw
 from fake_archive import field, write_archive
@@ -16,6 +18,7 @@ from fieldwren.engine.lithops import LithopsCalls
 from fieldwren.errors import CallTimeoutError, EngineError, LostCallError, OptionError
 
 HERE = Capacity(calls=2, per_machine=2, here=True)
+THERE = Capacity(calls=2, per_machine=1, here=False)
 
 
 class Lithops:
@@ -44,7 +47,9 @@ class Lithops:
 
 def calls(*faults, timeout=0.2, retries=1):
     inner = Lithops(*faults)
-    return inner, LithopsCalls(inner, capacity=HERE, timeout=timeout, patience=0.2, retries=retries)
+    return inner, LithopsCalls(
+        inner, capacity=THERE, timeout=timeout, patience=0.2, retries=retries
+    )
 
 
 @pytest.mark.parametrize("fault", ["event lost", "invoke hangs", "process died"])
@@ -105,6 +110,76 @@ def test_settings_that_would_harm_are_refused(options, words):
 def test_a_backend_that_does_not_exist_is_told():
     with pytest.raises(EngineError, match="Lithops cannot use its backend warp"):
         fw.executor("lithops", config={"lithops": {"backend": "warp", "storage": "localhost"}})
+
+
+# ---- the faults of Lithops itself, on its localhost ----
+
+
+def machine(folder, *, fault=""):
+    """What runs a job on localhost: a script that may fail before it becomes Python."""
+    file = folder / "python"
+    file.write_text(f'#!/bin/sh\n{fault}\nexec {sys.executable} "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+def on_localhost(runtime, **options):
+    config = {"lithops": {"backend": "localhost"}, "localhost": {"runtime": str(runtime)}}
+    return fw.executor("lithops", config=config, **options)
+
+
+SHORT = {"timeout": 0.2, "patience": 1.5, "retries": 0}
+NOTHING_CAME = "gave no answer: nothing came from Lithops within 1.7 s"
+
+
+def test_a_machine_that_dies_as_it_starts_is_started_again(tmp_path):
+    once = tmp_path / "once"
+    once.touch()
+    file = machine(tmp_path, fault=f'[ "$2" = run_job ] && rm {once} 2>/dev/null && exit 1')
+    with on_localhost(file, timeout=1, patience=2) as engine:
+        assert engine.submit(abs, -2).result(timeout=30) == 2
+    assert not once.exists()
+
+
+def test_a_message_that_is_lost_is_sent_again(tmp_path, monkeypatch):
+    real, lost = LocalhostHandlerV1.invoke, []
+
+    def invoke(handler, payload):  # as a backend does that refuses with status 429
+        if lost:
+            real(handler, payload)
+        lost.append(payload)
+
+    monkeypatch.setattr(LocalhostHandlerV1, "invoke", invoke)
+    with on_localhost(machine(tmp_path), timeout=1, patience=2) as engine:
+        assert engine.submit(abs, -2).result(timeout=30) == 2
+    assert len(lost) == 2
+
+
+def test_a_backend_that_is_not_reached_does_not_hang(monkeypatch):
+    reached = threading.Event()
+    monkeypatch.setattr(LocalhostHandlerV1, "invoke", lambda *_: reached.wait(30))
+    with on_localhost(sys.executable, **SHORT) as engine:
+        assert NOTHING_CAME in str(engine.submit(abs, -2).exception(timeout=30))
+    reached.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_function_that_was_deleted_elsewhere_does_not_hang(tmp_path):
+    file = machine(tmp_path)
+    with on_localhost(file) as engine:
+        assert engine.submit(abs, -2).result(timeout=30) == 2
+    file.unlink()  # Lithops has noted that it is there
+    with on_localhost(file, **SHORT) as engine:
+        assert NOTHING_CAME in str(engine.submit(abs, -2).exception(timeout=30))
+
+
+def test_calls_that_wait_for_each_other_are_not_lost():
+    inner = Lithops()
+    one_by_one = ThreadPoolExecutor(1)
+    inner.submit = one_by_one.submit
+    engine = LithopsCalls(inner, capacity=HERE, timeout=0.5, patience=0.2, retries=0)
+    with engine, one_by_one:
+        assert list(engine.map(time.sleep, [0.4, 0.4])) == [None, None]
 
 
 def test_a_run_on_its_localhost_gives_the_identical_table(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """What PyWren promised, in our vocabulary; docs/reference/pywren.md is the table of it.
 
-Engines that run calls in this process, in other processes and on AWS Lambda; all engines are held
-to the same by test_engine.py.
+Every engine is held to it. What one of them cannot do is expected of it, see `lacks` in engines.py.
 """
 
 from __future__ import annotations
@@ -20,10 +19,6 @@ import pytest
 import fieldwren as fw
 from fieldwren.engine.calls import with_environment
 from fieldwren.errors import CallTimeoutError
-
-pytestmark = pytest.mark.parametrize(
-    "engine_kind", ["threads", "processes", "lambda"], indirect=True
-)
 
 
 def plus_one(x):
@@ -100,8 +95,8 @@ def test_big_arguments(engine):
 
 
 def test_map_gives_a_future_for_each_item(engine):
-    futures = pywren_map(engine, plus_one, np.arange(10))
-    np.testing.assert_array_equal([f.result() for f in futures], np.arange(10) + 1)
+    futures = pywren_map(engine, plus_one, np.arange(3))
+    np.testing.assert_array_equal([f.result() for f in futures], np.arange(3) + 1)
 
 
 def test_an_empty_map_has_no_futures(engine):
@@ -110,25 +105,29 @@ def test_an_empty_map_has_no_futures(engine):
 
 
 def test_get_all_results(engine):
-    futures = pywren_map(engine, plus_one, range(5))
-    assert [f.result() for f in futures] == [1, 2, 3, 4, 5]
-    assert fw.map(plus_one, range(5), engine=engine) == [1, 2, 3, 4, 5]
+    futures = pywren_map(engine, plus_one, range(3))
+    assert [f.result() for f in futures] == [1, 2, 3]
+    assert fw.map(plus_one, range(3), engine=engine) == [1, 2, 3]
 
 
 def test_wait_all_may_be_repeated(engine):
-    futures = pywren_map(engine, plus_one, range(4))
+    futures = pywren_map(engine, plus_one, range(2))
     for _ in range(2):
         done, not_done = wait(futures)
         assert (done, not_done) == (set(futures), set())
 
 
-def test_wait_any(engine, gate):
-    quick, slow = engine.submit(plus_one, 1), engine.submit(gate.pass_through)
-    done, not_done = wait([quick, slow], return_when=FIRST_COMPLETED)
-    assert quick in done
-    assert slow in not_done
+def test_wait_any(engine, engine_kind, gate):
+    slow = engine.submit(gate.pass_through)
+    gate.is_reached()
+    quick = engine.submit(plus_one, 1)
+    if engine_kind.can("run two at once"):
+        done, not_done = wait([slow, quick], return_when=FIRST_COMPLETED)
+        assert (done, not_done) == ({quick}, {slow})
+    else:
+        assert wait([slow, quick], timeout=1, return_when=FIRST_COMPLETED).done == set()
     gate.open()
-    wait([slow])
+    assert wait([slow, quick]).done == {slow, quick}
 
 
 def test_wait_always_looks_and_returns(engine, gate):
@@ -142,8 +141,8 @@ def test_wait_always_looks_and_returns(engine, gate):
 
 def test_wait_takes_futures_of_several_executors(engine, new_engine):
     with new_engine(workers=1) as other:
-        futures = [*pywren_map(engine, plus_one, [1, 2]), *pywren_map(other, plus_one, [3])]
-        assert {f.result() for f in wait(futures).done} == {2, 3, 4}
+        futures = [engine.submit(plus_one, 1), other.submit(plus_one, 2)]
+        assert {f.result() for f in wait(futures).done} == {2, 3}
 
 
 def test_succeeded_and_errored(engine):
@@ -159,8 +158,8 @@ def test_succeeded_and_errored(engine):
 
 
 def test_reduce(engine):
-    futures = pywren_map(engine, plus_one, range(10))
-    assert engine.submit(sum, [f.result() for f in futures]).result() == 55
+    futures = pywren_map(engine, plus_one, range(3))
+    assert engine.submit(sum, [f.result() for f in futures]).result() == 6
 
 
 def test_cancel(new_engine, gate):
@@ -170,6 +169,7 @@ def test_cancel(new_engine, gate):
         queued = engine.submit(plus_one, 1)
         assert queued.cancel()
         assert queued.cancelled()
+        assert not running.cancel()
         gate.open()
         assert running.result() == "done"
 

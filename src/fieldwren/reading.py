@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fieldwren.engine import executor
-from fieldwren.engine.base import Engine, capacity
+from fieldwren.engine.base import capacity
 from fieldwren.engine.stream import stream
 from fieldwren.engine.usage import Metered
-from fieldwren.errors import CloudError
+from fieldwren.errors import CallTimeoutError, EngineError, LostCallError
 from fieldwren.model import Failed, Outcome, ReadTask, Timing
 from fieldwren.progress import Event, Progress
 from fieldwren.site import check_files, engine_workers, read_options
@@ -51,19 +51,12 @@ def read_tasks(planned: Plan, ledger: Ledger, settings: Settings, progress: Prog
         there = capacity(engine)
         check_files(engine, planned.tasks)
         function = partial(observe, options=read_options(settings, there))
-        try:
-            for task, future in stream(engine, function, planned.tasks, ahead=4 * there.calls):
-                outcomes = _outcomes(task, future)
-                ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
-                done += len(task.scenes)
-                timing = sum((o.timing for o in outcomes), timing)
-                progress(Event(phase="reading", done=done, total=total))
-        except KeyboardInterrupt:
-            engine.shutdown(wait=False, cancel_futures=True)
-            running = engine.running() if isinstance(engine, Engine) else 0
-            words = f"stopped: {running} calls still run to their end; what is done is kept"
-            progress(Event(phase="reading", note=words))
-            raise
+        for task, future in stream(engine, function, planned.tasks, ahead=4 * there.calls):
+            outcomes = _outcomes(task, future)
+            ledger.append(outcomes, [keys[i] for i in task.shapes.ids])
+            done += len(task.scenes)
+            timing = sum((o.timing for o in outcomes), timing)
+            progress(Event(phase="reading", done=done, total=total))
     facts = engine.usage() if isinstance(engine, Metered) else {}
     return Spent(timing=timing, engine=facts)
 
@@ -72,10 +65,11 @@ def _outcomes(task: ReadTask, future: Future[tuple[Outcome, ...]]) -> Sequence[O
     """The outcomes of a task; a task that was lost with its worker costs its own rows only.
 
     Raises:
-        CloudError: the cloud refuses calls, so that others would fare no better.
+        EngineError: the engine itself cannot be used, so that others would fare no better.
     """
     error = future.exception()
-    if error is None or isinstance(error, CloudError):
+    lost = isinstance(error, LostCallError | CallTimeoutError)
+    if error is None or (isinstance(error, EngineError) and not lost):
         return future.result()
     reason = f"the task was lost ({type(error).__name__}: {error})"
     return [

@@ -11,13 +11,15 @@ what runs cannot, nothing is polled and no call is lost without its thread notic
 from __future__ import annotations
 
 import logging
+import threading
 import weakref
 from abc import abstractmethod
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fieldwren.engine.calls import call_each, within
 from fieldwren.engine.pickling import dumps, outcome
@@ -62,9 +64,11 @@ class Engine(Executor):
 
     Attributes:
         capacity: how much it does at the same time.
+        ends_calls: whether :meth:`abandon` ends the calls that run.
     """
 
     capacity: Capacity
+    ends_calls: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,14 +113,16 @@ class Engine(Executor):
 
     def _interrupted(self) -> None:
         self.shutdown(wait=False, cancel_futures=True)
+        running = 0 if self.ends_calls else self.running()
         self.abandon()
-        running = self.running()
         if running:
-            _log.warning("interrupted: what was queued is cancelled; %d calls still run", running)
+            still = "1 call still runs" if running == 1 else f"{running:,} calls still run"
+            _log.warning("interrupted: what was queued is cancelled; %s", still)
 
     def running(self) -> int:
         """The calls that run now."""
-        return sum(future.running() for future in set(self._known))
+        begun = sum(future.running() for future in set(self._known))
+        return min(begun, self.capacity.calls)  # a thread may wait for a call that waits in turn
 
     def abandon(self) -> None:
         """End the calls that run, where the engine can."""
@@ -168,6 +174,24 @@ class RemoteCalls(Threads):
         if self._timeout:
             fn, args = within, (self._timeout, fn, *args)
         return dumps((fn, args, kwargs))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as the base class has it
+        """``Executor.shutdown``; what the calls need ends with the last of them."""
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+        if wait:
+            self._end()
+        else:
+            threading.Thread(target=self._end, name="fieldwren-ends").start()
+
+    def _end(self) -> None:
+        # To Python before 3.13 a thread has ended once a join of it was interrupted by Ctrl-C.
+        for future in set(self._known):
+            with suppress(CancelledError):
+                future.exception()
+        self.close()
+
+    def close(self) -> None:
+        """End what the calls need; called when the last one has ended, perhaps twice."""
 
     def _answer(self, call: Any, name: str) -> Any:
         return outcome(self.send(call, name))

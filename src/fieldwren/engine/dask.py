@@ -7,11 +7,14 @@ scheduler's ``allowed-failures``, 3), which ends as LostCallError.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +33,8 @@ _ALIKE: Final = {"python": 2, "distributed": 2, "dask": 2, "cloudpickle": 1, "nu
 """Leading parts of a version that must be the same for what travels to be understood."""
 _UNKNOWN_SIZE: Final = 100
 """Calls in flight on a cluster that has no worker yet."""
+_LOOK: Final = 2.0
+"""Seconds after which a call that waits looks whether there is a scheduler."""
 _LARGE: Final = 64 * 2**10
 """Bytes of a function with its bound data from which on the calls of a map share them."""
 
@@ -66,34 +71,32 @@ def dask_executor(
         MissingExtraError: distributed is not installed.
         EngineError: the scheduler cannot be reached, has too few workers, or versions that differ.
     """
+    security = _security(tls_ca_file, tls_client_cert, tls_client_key)
+    with ExitStack() as opened:  # closes it all where one of these lines fails
+        if not scheduler:
+            cluster = _LocalCluster(workers or default_workers())
+            opened.callback(cluster.close)
+            scheduler, min_workers = cluster.address, cluster.workers
+        client = _connected(scheduler, patience, security)
+        if client is not scheduler:
+            opened.callback(client.close)
+        _check(client, min_workers, patience)
+        calls = DaskCalls(client, workers=workers, timeout=timeout)
+        calls.owned = opened.pop_all()
+        return calls
+
+
+def _distributed() -> Any:
+    """The library, which is heavy.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import distributed  # noqa: PLC0415 - heavy, optional
     except ImportError:
         raise MissingExtraError("--engine dask", "dask") from None
-    cluster = None if scheduler else _LocalCluster(workers or default_workers())
-    try:
-        client = _connected(
-            cluster.address if cluster else scheduler,
-            patience,
-            _security(ca_file=tls_ca_file, client_cert=tls_client_cert, client_key=tls_client_key),
-        )
-        own = not isinstance(scheduler, distributed.Client)
-        try:
-            _check(client, cluster.workers if cluster else min_workers, patience)
-            return DaskCalls(
-                client,
-                workers=workers,
-                timeout=timeout,
-                close=[client.close] * own + ([cluster.close] if cluster else []),
-            )
-        except BaseException:
-            if own:
-                client.close()
-            raise
-    except BaseException:
-        if cluster:
-            cluster.close()
-        raise
+    return distributed
 
 
 class DaskCalls(RemoteCalls):
@@ -103,17 +106,12 @@ class DaskCalls(RemoteCalls):
         client: a connected ``distributed.Client``.
         workers: calls in flight at the same time; 0: as many as the cluster has threads.
         timeout: seconds after which a call ends with CallTimeoutError; 0: never.
-        close: called when the executor is shut down and its last call has ended.
+
+    Attributes:
+        owned: what is closed with the last call.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        *,
-        workers: int = 0,
-        timeout: float = 0,
-        close: list[Callable[[], object]] | None = None,
-    ) -> None:
+    def __init__(self, client: Any, *, workers: int = 0, timeout: float = 0) -> None:
         threads: Counter[str] = Counter()
         for worker in client.scheduler_info(n_workers=-1)["workers"].values():
             threads[worker["host"]] += worker["nthreads"]
@@ -125,8 +123,9 @@ class DaskCalls(RemoteCalls):
             per_machine=max(threads.values(), default=1),
             here=bool(threads) and all(_is_loopback(host) for host in threads),
         )
+        self.owned = ExitStack()
         self._client = client
-        self._close = close or []
+        self._address = client.scheduler.address
         self._flying: set[Any] = set()
         self._lock = threading.Lock()
 
@@ -149,32 +148,48 @@ class DaskCalls(RemoteCalls):
 
     def send(self, call: tuple[Any, ...], name: str) -> bytes:
         """Have the call run by a worker."""
-        from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - heavy, optional
-
-        future = self._client.submit(run_call, *call, pure=False)
-        with self._lock:
-            self._flying.add(future)
+        dask = _distributed()
         try:
-            return future.result()
-        except KilledWorker as error:
+            future = self._client.submit(run_call, *call, pure=False)
+            with self._lock:
+                self._flying.add(future)
+            try:
+                self._wait(future)
+                return future.result()
+            finally:
+                with self._lock:
+                    self._flying.discard(future)
+        except dask.KilledWorker as error:
             workers = f"{error.allowed_failures + 1} Dask workers died while they ran it"
             raise LostCallError(f"{name} gave no answer: {workers}") from error
-        except CancelledError as error:
+        except (dask.CancelledError, dask.client.ClosedClientError) as error:
+            self._refuse_without_scheduler()
             raise LostCallError(f"{name} gave no answer: Dask cancelled it ({error})") from error
-        finally:
-            with self._lock:
-                self._flying.discard(future)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """``Executor.shutdown``; client and local cluster end when the last call has."""
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
-        if not wait:
-            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
-            return
-        with self._lock:
-            closing, self._close = self._close, []
-        for close in closing:
-            close()
+    def _wait(self, future: Any) -> None:
+        """Wait until a call has ended; without a scheduler Dask would wait for ever."""
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(_LOOK):
+            self._refuse_without_scheduler()
+
+    def _refuse_without_scheduler(self) -> None:
+        """Wait while Dask seeks a scheduler that it has lost.
+
+        Raises:
+            EngineError: it has given up, so that no call will ever end.
+        """
+        while self._client.status == "connecting":
+            time.sleep(0.1)
+        if self._client.status != "running":
+            raise EngineError(
+                f"the Dask scheduler at {self._address} is gone: start it and its workers again, "
+                "and run the same command; what is done is kept"
+            )
+
+    def close(self) -> None:
+        """End client and local cluster, where they are this executor's own."""
+        self.owned.close()
 
     def abandon(self) -> None:
         """Have Dask cancel what it has not started; what runs, runs to its end there."""
@@ -209,11 +224,8 @@ class _LocalCluster:
     """
 
     def __init__(self, workers: int) -> None:
-        import distributed  # noqa: PLC0415 - heavy, optional
-
         self.workers = workers
-        cluster: Any = distributed.LocalCluster  # its annotations refuse what its text allows
-        self._cluster: Any = cluster(
+        self._cluster = _distributed().LocalCluster(
             n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
         )
         self.address: str = self._cluster.scheduler_address
@@ -242,13 +254,14 @@ class _LocalCluster:
 
 def _connected(scheduler: Any, patience: float, security: Any) -> Any:
     """A client of the scheduler."""
-    import distributed  # noqa: PLC0415 - heavy, optional
-
+    distributed = _distributed()
     if isinstance(scheduler, distributed.Client):
         return scheduler
     where: dict[str, Any] = {"address": scheduler}
     if isinstance(scheduler, str) and scheduler.endswith(".json"):
         where = {"scheduler_file": scheduler}
+    for name in ("distributed.client", "distributed.batched"):  # their news come as our errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return distributed.Client(
             **where, timeout=patience, security=security, set_as_default=False, name="fieldwren"
@@ -260,15 +273,15 @@ def _connected(scheduler: Any, patience: float, security: Any) -> Any:
         ) from error
 
 
-def _security(**files: str) -> Any:
+def _security(*files: str) -> Any:
     """The certificates of a cluster that wants TLS; None where none is given."""
-    import distributed  # noqa: PLC0415 - heavy, optional
-
-    given = {f"tls_{name}": file for name, file in files.items() if file}
+    security = _distributed().Security
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    given = {name: file for name, file in zip(names, files, strict=True) if file}
     for name, file in given.items():
         if not os.path.exists(file):  # noqa: PTH110 - text from the configuration
             raise OptionError(f"dask {name}: there is no file {file}")
-    return distributed.Security(**given, require_encryption=True) if given else None
+    return security(**given, require_encryption=True) if given else None
 
 
 def _check(client: Any, workers: int, patience: float) -> None:

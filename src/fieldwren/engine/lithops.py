@@ -11,14 +11,14 @@ refused there. Let client and function use the default chain and a role instead.
 from __future__ import annotations
 
 import logging
+import math
 import sys
-import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from fieldwren.engine.base import Capacity, RemoteCalls
 from fieldwren.engine.calls import within
-from fieldwren.engine.local import default_workers
 from fieldwren.engine.pickling import run_call
 from fieldwren.errors import (
     CallTimeoutError,
@@ -32,6 +32,8 @@ __all__ = ["LithopsCalls", "lithops_executor"]
 
 _WORKERS: Final = 100
 """Calls in flight on a cloud where none are asked for."""
+_GRACE: Final = 1.0
+"""Seconds to end Lithops after a call was lost."""
 _SECRETS: Final = ("access_key_id", "secret_access_key", "session_token")
 
 
@@ -51,7 +53,8 @@ def lithops_executor(
             "": the one of its configuration, and localhost where there is none.
         config: path of its configuration file, or the configuration itself; "": where Lithops
             looks for it, such as ``~/.lithops/config``.
-        workers: calls in flight at the same time; 0: 100, on localhost one per core.
+        workers: calls in flight at the same time; 0: 100, and 1 on localhost, where Lithops runs
+            one after the other.
         timeout: seconds after which a call ends with CallTimeoutError.
         patience: seconds that a call may wait for its machine, before it and beside ``timeout``;
             a call without answer after both is tried again.
@@ -65,32 +68,36 @@ def lithops_executor(
     if not timeout:
         raise OptionError("lithops timeout must be more than 0: a lost call would never end")
     settings = _settings(config, backend)
-    logging.getLogger("lithops").addHandler(logging.NullHandler())  # else it writes to the screen
-    try:
-        from lithops.concurrent.futures import FunctionExecutor  # noqa: PLC0415 - optional
-
-        inner = within(
-            patience,
-            FunctionExecutor,
-            config=settings,
-            log_level=None,
-            exclude_modules=["fieldwren"],  # the runtime has it
-            execution_timeout=int(timeout + patience),
-        )
-    except CallTimeoutError as error:
-        raise EngineError(f"Lithops has not started after {patience:g} s") from error
-    except Exception as error:
-        name = settings["lithops"].get("backend", "")
-        raise EngineError(f"Lithops cannot use its backend {name}: {error}") from error
     local = settings["lithops"].get("backend") == "localhost"
-    calls = workers or (default_workers() if local else _WORKERS)
+    calls = workers or (1 if local else _WORKERS)
     return LithopsCalls(
-        inner,
+        _started(settings, patience=patience, longest=timeout + patience),
         capacity=Capacity(calls=calls, per_machine=calls if local else 1, here=local),
         timeout=timeout,
         patience=patience,
         retries=retries,
     )
+
+
+def _started(settings: dict[str, Any], *, patience: float, longest: float) -> Any:
+    """The executor of Lithops itself, whose calls end after the longest time."""
+    logging.getLogger("lithops").addHandler(logging.NullHandler())  # else it writes to the screen
+    try:
+        from lithops.concurrent.futures import FunctionExecutor  # noqa: PLC0415 - optional
+
+        return within(
+            patience,
+            FunctionExecutor,
+            config=settings,
+            log_level=None,
+            exclude_modules=["fieldwren"],  # the runtime has it
+            execution_timeout=math.ceil(longest),
+        )
+    except CallTimeoutError as error:
+        raise EngineError(f"Lithops has not started after {patience:g} s") from error
+    except Exception as error:  # Lithops raises plain Exceptions, its backends those of any cloud
+        name = settings["lithops"].get("backend", "")
+        raise EngineError(f"Lithops cannot use its backend {name}: {error}") from error
 
 
 class LithopsCalls(RemoteCalls):
@@ -110,7 +117,8 @@ class LithopsCalls(RemoteCalls):
         super().__init__(capacity.calls, timeout=timeout)
         self.capacity = capacity
         self._inner = inner
-        self._longest = timeout + patience
+        # On localhost a call waits for those that were given to Lithops before it.
+        self._longest = patience + timeout * (capacity.calls if capacity.here else 1)
         self._retries = retries
         self._given_up = False
 
@@ -131,17 +139,16 @@ class LithopsCalls(RemoteCalls):
     def _ask(self, call: bytes) -> bytes:
         try:
             return self._inner.submit(run_call, call).result()
-        except Exception as error:  # the call's own errors are in its answer
+        except Exception as error:  # any library of any cloud; the call's own are in its answer
             raise LostCallError(f"Lithops: {type(error).__name__}: {error}") from error
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """``Executor.shutdown``; Lithops ends with the last call."""
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
-        if wait:
-            # Lithops would wait for calls that are lost.
-            self._inner.shutdown(wait=not self._given_up)
-        else:
-            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
+    def close(self) -> None:
+        """End Lithops, which would wait for calls that are lost."""
+        if not self._given_up:
+            self._inner.shutdown(wait=True)
+            return
+        with suppress(CallTimeoutError):  # it may wait for a backend that it does not reach
+            within(_GRACE, self._inner.shutdown, wait=False)
 
 
 def _settings(config: Any, backend: str) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class Processes(RemoteCalls):
         retries: how often a call is tried again whose worker died.
     """
 
+    ends_calls = True
+
     def __init__(self, workers: int, *, cores: int, timeout: float = 0, retries: int = 1) -> None:
         super().__init__(workers, timeout=timeout)
         self.capacity = Capacity(calls=workers, per_machine=workers, here=True)
@@ -61,24 +63,25 @@ class Processes(RemoteCalls):
             try:
                 answer = worker.ask(call, self._timeout or None)
             except (EOFError, OSError):
-                status = self._end(worker)
+                status = self._dismiss(worker)
                 if self._abandoned:
                     break
                 continue
             if answer is None:
-                self._end(worker)
+                self._dismiss(worker)
                 words = f"{name} took longer than {self._timeout:g} s; its worker was ended"
                 raise CallTimeoutError(words)
             return answer
         raise LostCallError(f"{name} gave no answer: its worker process {_how(status)}")
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """``Executor.shutdown``; workers end when their last call has."""
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
-        if wait:
-            self._end_all()
-        else:
-            threading.Thread(target=self.shutdown, name="fieldwren-ends").start()
+    def close(self) -> None:
+        """End the workers."""
+        with self._lock:
+            ending, self._all = self._all, set()
+        for worker in ending:
+            worker.pipe.close()
+        for worker in ending:
+            worker.end()
 
     def abandon(self) -> None:
         """End the workers and their calls."""
@@ -92,26 +95,20 @@ class Processes(RemoteCalls):
         worker = getattr(self._of_thread, "worker", None)
         if worker is None or worker.process.poll() is not None:
             if worker is not None:
-                self._end(worker)
+                self._dismiss(worker)
             worker = self._of_thread.worker = _Worker(self._threads_each)
             with self._lock:
                 self._all.add(worker)
+                if self._abandoned:
+                    worker.process.kill()
         return worker
 
-    def _end(self, worker: _Worker) -> int:
+    def _dismiss(self, worker: _Worker) -> int:
         self._of_thread.worker = None
         with self._lock:
             self._all.discard(worker)
         worker.process.kill()
         return worker.end()
-
-    def _end_all(self) -> None:
-        with self._lock:
-            ending, self._all = self._all, set()
-        for worker in ending:
-            worker.pipe.close()
-        for worker in ending:
-            worker.end()
 
 
 class _Worker:
