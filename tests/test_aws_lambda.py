@@ -207,6 +207,23 @@ def test_refusals_and_failures_of_aws_are_overcome(aws, engine):
     usage = engine.usage()
     assert usage["throttles"] == 5
     assert usage["retries"] == 2
+    assert usage["unreported"] == 2
+    assert usage["at_least"]
+
+
+def test_refusals_and_lost_connections_are_no_retries_of_a_call(aws):
+    faults = ["throttle"] * 4 + ["failure", "drop_answer", "drop"] * 2
+    aws.emulator.script.extend(faults)
+    with with_options(aws, retries=0) as engine:
+        assert engine.submit(abs, -5).result() == 5
+    assert aws.emulator.counts["requests"] == len(faults) + 1
+
+
+def test_a_service_that_refuses_for_long_is_named_in_the_log_once(aws, engine, monkeypatch, caplog):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._SILENCE", 0.0)
+    aws.emulator.script.extend(["throttle"] * 6)
+    assert list(engine.map(abs, [-1, -2])) == [1, 2]
+    assert caplog.text.count("asked too often at the moment") == 1
 
 
 def test_a_crashed_sandbox_costs_a_retry_not_the_call(aws, engine):
@@ -216,7 +233,7 @@ def test_a_crashed_sandbox_costs_a_retry_not_the_call(aws, engine):
 
 
 def test_a_call_whose_worker_always_dies_is_lost_with_its_request_id(engine):
-    with pytest.raises(LostCallError, match=r"_exit was tried 3 times .*exit status 9 \(request "):
+    with pytest.raises(LostCallError, match=r"_exit was tried 5 times .*exit status 9 \(request "):
         engine.submit(os._exit, 9).result()
     assert engine.submit(abs, -1).result() == 1
 
@@ -241,6 +258,26 @@ def test_out_of_memory_is_tried_again_with_twice_the_memory(aws):
     assert {128, 256} <= set(memories)
 
 
+def test_a_memory_error_is_tried_again_with_twice_the_memory_like_a_killed_sandbox(aws):
+    def fits():
+        memory = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"])
+        return bytearray(10**16 if memory < 512 else 10), memory
+
+    with with_options(aws, memory=128) as engine:
+        assert engine.submit(fits).result() == (bytearray(10), 512)
+        assert engine.usage()["retries"] == 2
+
+
+def test_a_memory_error_stays_one_where_the_greatest_size_is_too_small(aws, monkeypatch, caplog):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._MOST_MEMORY", 256)
+    with with_options(aws, memory=128) as engine:
+        with pytest.raises(MemoryError, match=r"Unable to allocate 1\.00 PiB") as caught:
+            engine.submit(np.empty, 2**50, np.int8).result()
+        assert engine.usage()["invocations"] == 2
+    assert "Unable to allocate" in str(caught.value.__cause__)
+    assert "the call of empty needs more than 256 MiB of memory" in caplog.text
+
+
 @pytest.mark.parametrize("wait_for", ["results", "shutdown"])
 def test_a_straggler_is_called_twice_and_the_first_answer_counts(
     aws, tmp_path, monkeypatch, wait_for
@@ -261,7 +298,10 @@ def test_a_straggler_is_called_twice_and_the_first_answer_counts(
             wait(futures)
     assert time.monotonic() - start < 10
     assert [f.result() for f in futures] == list(range(12))
-    assert engine.usage()["duplicates"] == 1
+    usage = engine.usage()
+    assert usage["duplicates"] == 1
+    assert usage["unreported"] == 1  # it still runs, and is billed
+    assert usage["at_least"]
 
 
 def test_a_call_that_was_overtaken_is_not_tried_again(aws, tmp_path, monkeypatch):
@@ -312,8 +352,8 @@ def test_more_calls_than_the_account_allows_wait_their_turn(aws, monkeypatch):
 
 
 def test_a_service_that_is_not_there_is_named_in_one_sentence(aws, engine, monkeypatch):
-    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._CUTS", 1)
-    aws.emulator.script.extend(["drop"] * 3)
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._PATIENCE", 0.5)
+    aws.emulator.inject(drop=1.0)
     with pytest.raises(CloudError, match="cannot call abs: the connection broke"):
         engine.submit(abs, 1).result()
 

@@ -1,4 +1,4 @@
-"""Faults in every fifth call: nothing is lost, nothing comes twice."""
+"""Faults in every fifth call and default options: nothing is lost, nothing comes twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldwren.engine.stream import stream
 
 def test_under_bursts_crashes_and_time_outs_every_call_gives_its_answer_once(aws):
     emulator = aws.emulator
-    with LambdaExecutor(replace(aws.options, workers=8, retries=6)) as engine:
+    with LambdaExecutor(replace(aws.options, workers=8)) as engine:
         list(engine.map(abs, range(8)))
         emulator.inject(
             throttle=0.05, failure=0.05, crash=0.05, timeout=0.05, drop=0.02, drop_answer=0.02

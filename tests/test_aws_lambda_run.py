@@ -87,7 +87,7 @@ def test_files_of_this_machine_are_refused_before_anything_is_deployed(aws):
 
 @pytest.mark.usefixtures("engine_settings")
 def test_a_run_that_aws_refuses_ends_with_one_sentence(aws, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._REFUSALS", 1)
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._PATIENCE", 1.0)
     aws.emulator.inject(throttle=1.0)
     with pytest.raises(fw.EngineError, match=r"cannot call the function .* asked too often"):
         fw.observe(demo_places(), archive=archive, engine="lambda", out=tmp_path / "o", **SPAN)

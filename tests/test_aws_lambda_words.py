@@ -126,10 +126,26 @@ def test_calls_cost_what_the_price_list_says():
     a_million = call_dollars(calls=1_000_000, seconds=1_000_000, memory=1024, architecture="x86_64")
     assert a_million == pytest.approx(0.20 + 16.6667)
     meter = Meter("arm64")
-    meter.bill(parse_report(base64.b64encode(REPORT.encode()).decode()))
+    with meter.invocation(2048) as invocation:
+        invocation.report = parse_report(base64.b64encode(REPORT.encode()).decode())
     facts = meter.facts()
     assert facts["dollars"] == pytest.approx(0.2e-6 + 3.834 * 0.0000133334, abs=1e-6)
     assert facts["cold_starts"] == 1
+    assert (facts["unreported"], facts["at_least"]) == (0, False)
+
+
+def test_what_aws_does_not_report_costs_at_least_the_time_it_was_waited_for(monkeypatch):
+    clock = iter([0, 10, 20, 25, 30])
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.cost.time.monotonic", lambda: next(clock))
+    meter = Meter("arm64")
+    with meter.invocation(2048) as cut:  # from 0 to 10
+        cut.lost = True
+    with meter.invocation(1024):  # from 20, and at 25 it still runs
+        facts = meter.facts()
+    assert (facts["invocations"], facts["unreported"], facts["at_least"]) == (0, 2, True)
+    assert facts["gb_seconds"] == 2 * 10 + 1 * 5
+    assert facts["dollars"] == pytest.approx(25 * 0.0000133334 + 2 * 0.2e-6, abs=1e-6)
+    assert meter.facts()["unreported"] == 1  # the second was refused, and has not run
 
 
 @pytest.mark.parametrize(

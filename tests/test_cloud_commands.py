@@ -188,11 +188,6 @@ def checks(capsys, *arguments):
     return {c["name"]: (c["ok"], c["says"]) for c in found if c["name"].startswith("aws ")}
 
 
-@pytest.fixture
-def no_archives(monkeypatch):
-    monkeypatch.setattr("fieldwren.doctor.examine.__defaults__", ({},))
-
-
 def test_doctor_finds_all_in_order_after_setup(account, no_archives, capsys):
     there = contents(account)
     found = checks(capsys)

@@ -252,6 +252,7 @@ def test_a_damaged_configuration_file_is_named(aws, tmp_path, capsys):
     assert "fieldwren.toml cannot be read as TOML" in refused(capsys, *SETUP)
 
 
+@pytest.mark.usefixtures("no_archives")
 def test_a_bucket_that_was_removed_is_named(aws, capsys, tmp_path):
     (tmp_path / "fieldwren.toml").write_text(f'[lambda]\nbucket = "{BUCKET}-gone"\n')
     assert main(["doctor"]) == 0

@@ -27,6 +27,7 @@ from playwright.sync_api import sync_playwright
 import fieldwren as fw
 from fieldwren.cli import main, parser
 from fieldwren.config import NAMES
+from outside import BROWSER
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -202,7 +203,8 @@ def test_the_reference_and_the_tutorial_hold_what_the_code_gives(site):
 def test_pages_and_the_search_work_from_disk_without_a_network(site):
     asked, said = [], []
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        flags = ["--no-sandbox", *BROWSER]
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page()
         page.on("request", lambda r: r.url.startswith("http") and asked.append(r.url))
         page.on("console", lambda m: m.type in {"error", "warning"} and said.append(m.text))

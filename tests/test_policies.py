@@ -60,6 +60,7 @@ def everything():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_archives")
 def test_the_person_may_do_what_commands_do_and_nothing_else(account, monkeypatch, capsys):
     called, call = set(), BaseClient._make_api_call
 
@@ -124,6 +125,7 @@ def authorise(account, after):
     urllib.request.urlopen(request).close()
 
 
+@pytest.mark.usefixtures("no_archives")
 def test_a_person_with_the_printed_policy_gets_through(account, enforced, monkeypatch, capsys):
     def code(where):  # Lambda reads it with the permissions of whoever creates the function
         s3 = boto3.Session().client("s3")

@@ -16,11 +16,12 @@ from fake_analysis import make_analysis, repeat
 from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.present.chip_picture import ChipPicture
 from fieldwren.present.report import write_report
+from outside import BROWSER
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-background-networking", "--disable-component-update", *BROWSER),
 ]
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 MINUS = "\N{MINUS SIGN}"

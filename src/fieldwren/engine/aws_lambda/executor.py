@@ -28,7 +28,7 @@ from fieldwren.engine.aws_lambda.handler import LIMIT
 from fieldwren.engine.aws_lambda.invoke import Invoker, Parcel
 from fieldwren.engine.aws_lambda.options import LambdaOptions
 from fieldwren.engine.base import Capacity, Engine
-from fieldwren.engine.pickling import dumps, outcome
+from fieldwren.engine.pickling import dumps
 from fieldwren.errors import CloudError, EngineError
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class LambdaExecutor(Engine):
     def _run(self, call: _Call) -> None:
         start = time.monotonic()
         try:
-            value, error = outcome(self._invoker.run(self._parcel(call))), None
+            value, error = self._invoker.run(self._parcel(call)), None
         except BaseException as caught:  # noqa: BLE001 - it belongs to whoever asks the future
             value, error = None, caught
         if call.end(value, error):

@@ -6,17 +6,21 @@ one kind, and each kind has its bound:
     busy     refused for a moment (429, 5xx, function being made): again after a random pause
     cut      the connection broke: again; the call may have run
     gone     somebody removed the function: made anew, again
-    memory   the sandbox was out of memory: again with twice the memory
+    memory   the sandbox was out of memory, or Python in it: again with twice the memory
     late     the call took longer than the function may
     died     the sandbox ended: sys.exit is an answer, os._exit or a crash is this
     broken   the worker package cannot be started
+
+The first two say nothing of the call, so they are borne for a time, and count no retry of it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +31,7 @@ from fieldwren.engine.aws_lambda.deploy import ensure_function
 from fieldwren.engine.aws_lambda.handler import LIMIT
 from fieldwren.engine.aws_lambda.report import parse_report
 from fieldwren.engine.aws_lambda.spill import Spill
+from fieldwren.engine.pickling import RemoteTraceback, outcome
 from fieldwren.errors import CallTimeoutError, CloudError, EngineError, LostCallError
 from fieldwren.log import asked_level
 
@@ -38,11 +43,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Invoker", "Parcel"]
 
+_log = logging.getLogger("fieldwren.engine")
+
 _MOST_MEMORY: Final = 10_240
 """MiB; AWS's limit, in some accounts less."""
-_REFUSALS: Final = 40
-"""About six minutes of random pauses, which grow to 20 s."""
-_CUTS: Final = 5
+_OUTSIDE: Final = frozenset({"busy", "cut"})
+"""Troubles of the service and the network."""
+_PATIENCE: Final = 600.0
+"""Seconds for which a call may have no other troubles but these, one after the other."""
+_SILENCE: Final = 30.0
+"""Seconds of it after which the log says so, once."""
 _BUSY: Final = frozenset(
     {
         "429",
@@ -107,7 +117,7 @@ class Invoker:
     def __init__(self, options: LambdaOptions, workers: int) -> None:
         self.meter = Meter(options.architecture)
         self.spill = Spill(options, workers)
-        self.stopped = threading.Event()
+        self.stopped, self._said = threading.Event(), threading.Event()
         self._options, self._level = options, asked_level() or "INFO"
         # A call that waits for its answer sends no byte, so patience covers the longest call.
         patience = options.timeout + 60.0
@@ -119,8 +129,8 @@ class Invoker:
         """Make the function, unless it is there."""
         self._function(self._options.memory)
 
-    def run(self, parcel: Parcel) -> bytes:
-        """Have a call run, and return its pickled outcome.
+    def run(self, parcel: Parcel) -> Any:
+        """Have a call run, and return its value, or raise what it raises.
 
         Raises:
             LostCallError: its workers died.
@@ -128,29 +138,43 @@ class Invoker:
             CloudError: AWS refuses.
             EngineError: an answer is too large, or the worker package is of no use.
         """
-        memory, seen = self._options.memory, Counter[str]()
+        memory, seen, since = self._options.memory, Counter[str](), 0.0
         while True:
             name = self._function(memory)
             try:
-                return self._invoke(name, parcel)
-            except _Trouble as trouble:
-                seen[trouble.kind] += 1
-                given_up = self.stopped.is_set() or parcel.answered()
-                if given_up or seen[trouble.kind] > self._bound(trouble.kind):
-                    raise self._final(trouble, parcel, seen, memory) from trouble.__cause__
-                self.meter.count("throttles" if trouble.kind == "busy" else "retries")
-                if trouble.kind == "gone":
-                    self._forget(name)
-                if trouble.kind == "memory":
-                    memory = self._more_memory(memory, trouble, parcel)
-                else:
-                    self._pause(seen[trouble.kind])
+                return self._value(name, memory, parcel)
+            except _Trouble as caught:
+                trouble = caught
+            seen[trouble.kind] += 1
+            since = (since or time.monotonic()) if trouble.kind in _OUTSIDE else 0.0
+            given_up = self.stopped.is_set() or parcel.answered()
+            if given_up or self._is_too_much(trouble, seen, since):
+                raise self._final(trouble, parcel, seen, memory)
+            self.meter.count("throttles" if trouble.kind == "busy" else "retries")
+            if trouble.kind == "gone":
+                self._forget(name)
+            if trouble.kind == "memory":
+                memory = self._more_memory(memory, trouble, parcel)
+            else:
+                self._pause(seen[trouble.kind])
 
-    def _bound(self, kind: str) -> int:
-        """How often a kind of trouble may happen to one call."""
+    def _is_too_much(self, trouble: _Trouble, seen: Counter[str], since: float) -> bool:
+        """Whether a call is to be given up.
+
+        Args:
+            trouble: the last one of the call.
+            seen: how often it had a trouble of each kind.
+            since: when the troubles from outside began that it had without a break.
+        """
+        if trouble.kind in _OUTSIDE:
+            lasted = time.monotonic() - since
+            if lasted > _SILENCE and not self._said.is_set():
+                self._said.set()
+                _log.warning("%s (for %.0f s now; calls are tried again)", trouble, lasted)
+            return lasted > _PATIENCE
         retries = self._options.retries
-        bounds = {"busy": _REFUSALS, "cut": _CUTS, "gone": 1, "memory": 8, "broken": 0}
-        return {**bounds, "late": (retries + 1) // 2, "died": retries}[kind]
+        bounds = {"gone": 1, "memory": 8, "broken": 0, "late": retries, "died": retries}
+        return seen[trouble.kind] > bounds[trouble.kind]
 
     def _pause(self, times: int) -> None:
         """Wait a random time ("full jitter"), twice as long at most each time."""
@@ -172,16 +196,30 @@ class Invoker:
     def _more_memory(self, memory: int, trouble: _Trouble, parcel: Parcel) -> int:
         """Twice the memory, or the most there is."""
         more = min(2 * memory, _MOST_MEMORY)
-        if more == memory:
-            raise _lost(parcel, f"needs more than {memory} MiB of memory", trouble)
-        try:
-            self._function(more)
-        except CloudError as error:
-            why = f"ran out of {memory} MiB of memory, and {more} MiB cannot be had ({error})"
-            raise _lost(parcel, why, trouble) from error
-        return more
+        why = f"needs more than {memory} MiB of memory"
+        if more > memory:
+            try:
+                self._function(more)
+            except CloudError as error:
+                why = f"ran out of {memory} MiB of memory, and {more} MiB cannot be had ({error})"
+            else:
+                return more
+        if isinstance(trouble.__cause__, MemoryError):
+            _log.warning("the call of %s %s", parcel.name, why)
+            raise trouble.__cause__
+        raise _lost(parcel, why, trouble) from trouble
 
-    def _invoke(self, name: str, parcel: Parcel) -> bytes:
+    def _value(self, name: str, memory: int, parcel: Parcel) -> Any:
+        """The value of a call; of what it raises, MemoryError is a trouble."""
+        answer = self._invoke(name, memory, parcel)
+        try:
+            return outcome(answer)
+        except MemoryError as error:
+            if isinstance(error.__cause__, RemoteTraceback):  # else it is this machine's
+                raise _Trouble("memory", "MemoryError") from error
+            raise
+
+    def _invoke(self, name: str, memory: int, parcel: Parcel) -> bytes:
         """One invocation: the pickled outcome, or a trouble."""
         from botocore import exceptions as boto  # noqa: PLC0415 - heavy
 
@@ -191,28 +229,38 @@ class Invoker:
             "log": self._level,
             "spill": self.spill.place(),
         }
-        try:
-            response = self._client.invoke(
-                FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail"
-            )
-            body = response["Payload"].read()
-        except boto.ClientError as error:
-            raise _refusal(error, name) from error
-        except (boto.ConnectionError, boto.HTTPClientError) as error:
-            raise _Trouble("cut", str(explained(error, f"call {parcel.name}"))) from error
-        except boto.BotoCoreError as error:
-            raise explained(error, f"call {parcel.name}") from error
-        report = parse_report(response.get("LogResult", ""))
-        if report:
-            self.meter.bill(report)
+        with self.meter.invocation(memory) as invocation:
+            try:
+                response = self._client.invoke(
+                    FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail"
+                )
+                body = response["Payload"].read()
+            except boto.ClientError as error:
+                raise _refusal(error, name) from error
+            except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError) as error:
+                invocation.lost = not isinstance(error, _unsent())
+                raise _Trouble("cut", str(explained(error, f"call {parcel.name}"))) from error
+            except boto.BotoCoreError as error:
+                raise explained(error, f"call {parcel.name}") from error
+            report = invocation.report = parse_report(response.get("LogResult", ""))
         if "FunctionError" in response:
             raise _failure(body, report, response["ResponseMetadata"].get("RequestId", ""))
         return self.spill.unpack(json.loads(body)["answer"])
 
     def _final(
         self, trouble: _Trouble, parcel: Parcel, seen: Counter[str], memory: int
-    ) -> EngineError:
+    ) -> BaseException:
         """The error of a call that is given up."""
+        cause = trouble.__cause__
+        if isinstance(cause, MemoryError):
+            return cause
+        error = self._in_words(trouble, parcel, seen, memory)
+        error.__cause__ = cause
+        return error
+
+    def _in_words(
+        self, trouble: _Trouble, parcel: Parcel, seen: Counter[str], memory: int
+    ) -> EngineError:
         if trouble.kind in {"busy", "cut", "gone"}:
             return CloudError(str(trouble))
         if trouble.kind == "late":
@@ -225,6 +273,13 @@ class Invoker:
         times = f"{seen.total()} times" if seen.total() > 1 else "once"
         words = f"was tried {times} with {memory} MiB, and its worker died: {trouble}"
         return _lost(parcel, words, trouble)
+
+
+def _unsent() -> tuple[type[Exception], ...]:
+    """Errors of connections that were never made, so that nothing has run."""
+    from botocore import exceptions as boto  # noqa: PLC0415 - heavy
+
+    return boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError
 
 
 def _lost(parcel: Parcel, words: str, trouble: _Trouble) -> LostCallError:
