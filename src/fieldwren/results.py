@@ -16,6 +16,7 @@ from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.folder import load_folder, save_rows, save_tables
 from fieldwren.ledger import RETRIED
 from fieldwren.present.chip_files import load_chips
+from fieldwren.present.findings import counted
 from fieldwren.present.plot_files import PlotFiles, write_plots
 from fieldwren.present.plots import plot_place
 from fieldwren.progress import Event, Progress, ignore
@@ -63,7 +64,8 @@ class Results:
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
-        return f"<Results: {len(self.places)} places, {self.rows.num_rows} rows: {counts}>"
+        places, rows = counted(len(self.places), "place"), counted(self.rows.num_rows, "row")
+        return f"<Results: {places}, {rows}: {counts}>"
 
     @cached_property
     def table(self) -> pd.DataFrame:
