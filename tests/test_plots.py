@@ -176,13 +176,27 @@ def test_notes_are_said():
 
 def test_values_beyond_the_scale_are_marked_at_its_edge_and_told():
     rows = ROWS.copy()
-    ok = np.flatnonzero(rows["status"] == "ok")[[3, 30, 60]]
-    rows.loc[rows.index[ok], "ndvi"] = [57.0, 4.0, -8.0]
+    ok = rows.index[rows["status"] == "ok"]
+    rows.loc[ok, "ndvi"] = 1.5  # not bounded, as it seems
+    rows.loc[ok[[3, 30, 60]], "ndvi"] = [57.0, 4.0, -8.0]
     figure = plot_place(rows, NAPA, index="ndvi")
     assert figure.axes[0].get_ylim() == (-2, 2)
     assert "3 values beyond -2 to 2 (triangles): -8 to 57." in words(figure)
     marked = [line for line in figure.axes[0].lines if line.get_marker() in ("^", "v")]
     assert sorted(len(line.get_xdata()) for line in marked) == [1, 2]
+
+
+def test_a_stray_value_does_not_stretch_the_axis():
+    rows = ROWS.copy()
+    at = rows.index[np.flatnonzero(rows["status"] == "ok")[20]]
+    rows.loc[at, "ndvi"] = 1.4
+    figure = plot_place(rows, NAPA, index="ndvi")
+    assert figure.axes[0].get_ylim() == (-0.2, 1)
+    assert "1 value beyond -0.2 to 1 (triangles): 1.4." in words(figure)
+    marked = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
+    assert [line.get_xdata().tolist() for line in marked] == [
+        style.days(rows.loc[[at], "datetime"]).tolist()
+    ]
 
 
 def test_every_status_is_a_point_or_in_a_lane_or_a_duplicate():
@@ -192,8 +206,8 @@ def test_every_status_is_a_point_or_in_a_lane_or_a_duplicate():
 
 def test_ndvi_is_drawn_from_minus_a_fifth_to_one_unless_values_exceed_that():
     assert plot_place(ROWS, NAPA, index="ndvi").axes[0].get_ylim() == (-0.2, 1.0)
-    wild = ROWS.assign(ndvi=ROWS["ndvi"].where(ROWS.index != ROWS["ndvi"].idxmax(), 1.6))
-    assert plot_place(wild, NAPA, index="ndvi").axes[0].get_ylim()[1] > 1.6
+    wild = ROWS.assign(ndvi=ROWS["ndvi"].where(ROWS.index != ROWS["ndvi"].idxmax(), -0.6))
+    assert plot_place(wild, NAPA, index="ndvi").axes[0].get_ylim()[0] < -0.6
 
 
 def test_another_index_has_the_range_of_its_values():

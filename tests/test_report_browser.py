@@ -472,10 +472,36 @@ def test_odd_series_are_drawn(values, visit, tmp_path):
     )
     page = visit(path, at="#place-1")
     page.wait_for_selector("#place-1 h4")
-    assert page.locator("#place-1 .frame circle.clear").count() == 2 * len(values)
+    assert page.locator("#place-1 .frame .clear").count() == 2 * len(values)
     marks = page.locator("#place-1 svg *").evaluate_all("all => all.map(e => e.outerHTML).join()")
     assert "NaN" not in marks
     assert "Infinity" not in marks
+
+
+def test_a_stray_value_is_a_triangle_at_the_edge_and_said_when_pointed_at(visit, tmp_path):
+    places = make_places()[1:2]
+    table = make_observations(places, years=3).assign(status="ok", reason=None)
+    table["ndvi"] = 0.5
+    table.loc[table.index[60], "ndvi"] = 1.43
+    path = write_report(
+        tmp_path / "r.html", places=places, analysis=make_analysis(places, table), index="ndvi"
+    )
+    page = visit(path, at="#place-1")
+    page.wait_for_selector("#place-1 path.curve")
+    frame = page.locator("#place-1 .frame").first
+    labels = frame.locator("svg text.end").all_text_contents()
+    assert "1.0" in labels
+    assert "1.2" not in labels
+    assert frame.locator("circle.clear").count() == len(table) - 1
+    mark = frame.locator("path.clear.beyond")
+    assert mark.count() == 1
+    mark.hover(force=True)
+    said = page.locator("#tip").inner_text().splitlines()
+    assert said[0] == f"{table['datetime'].iloc[60]:%Y-%m-%d}"
+    assert said[1] == "NDVI 1.430, clear"
+    assert said[2] == "beyond the axis"
+    assert page.locator("#place-1 .key").inner_text().count("beyond the axis") == 1
+    assert page.locator("#place-1 .figures").inner_text().count("0.500") == 2  # latest and mean
 
 
 def test_five_hundred_places_open_filter_and_draw_quickly(visit, many):

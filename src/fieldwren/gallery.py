@@ -118,7 +118,7 @@ def make_gallery(
     if not most:
         return gallery
     index = planned.recipe.indices[0].name
-    scale = style.value_range(index, observations[index][observations["status"] == "ok"])
+    scale = style.range_of_rows(observations, index)
     choices = choose_chips(observations, seasons, planned.places, index, most=most)
     wanted = _wanted(planned, choices, scale)
     made = {one: found for one in wanted if (found := _kept(one, folder))}

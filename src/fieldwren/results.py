@@ -16,10 +16,12 @@ from fieldwren.files import file_name, replace_file, write_json
 from fieldwren.folder import load_folder, save_rows, save_tables
 from fieldwren.ledger import RETRIED
 from fieldwren.present.chip_files import load_chips
+from fieldwren.present.findings import counted
 from fieldwren.present.plot_files import PlotFiles, write_plots
 from fieldwren.present.plots import plot_place
 from fieldwren.progress import Event, Progress, ignore
 from fieldwren.season.analysis import Analysis, SeasonOptions, analyse
+from fieldwren.season.strays import stray_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +65,8 @@ class Results:
 
     def __repr__(self) -> str:
         counts = self.table["status"].value_counts().to_dict()
-        return f"<Results: {len(self.places)} places, {self.rows.num_rows} rows: {counts}>"
+        places, rows = counted(len(self.places), "place"), counted(self.rows.num_rows, "row")
+        return f"<Results: {places}, {rows}: {counts}>"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -146,7 +149,10 @@ class Results:
         return self.table[self.table["status"].isin(RETRIED)]
 
     def summary(self) -> pd.DataFrame:
-        """A row per place: scenes found, clear dates, mean index and mean scene cloud (percent)."""
+        """A row per place: scenes found, clear dates, mean index and mean scene cloud (percent).
+
+        The mean leaves out what the curve does: outliers, and strays outside [-1, 1].
+        """
         frame = self.table
         clear = frame[frame["status"] == "ok"]
         dates = clear.assign(date=clear["datetime"].dt.date).groupby("place_id")["date"].nunique()
@@ -154,7 +160,8 @@ class Results:
         summary = pd.DataFrame({"name": {p.id: p.name for p in self.places}})
         summary["scenes"] = by_place.size().reindex(summary.index, fill_value=0)
         summary["clear_dates"] = dates.reindex(summary.index, fill_value=0)
-        summary[f"mean_{self.index}"] = clear.groupby("place_id")[self.index].mean()
+        used = clear[~stray_rows(clear, self.index)]
+        summary[f"mean_{self.index}"] = used.groupby("place_id")[self.index].mean()
         summary["mean_cloud"] = by_place["scene_cloud_cover"].mean()
         return summary.rename_axis("place_id")
 

@@ -63,7 +63,7 @@ def map_places(
         raise MissingExtraError("the map", "pictures") from error
 
     rows = analysis.observations
-    scale = style.value_range(index, rows[index][rows["status"] == "ok"])
+    scale = style.range_of_rows(rows, index)
     latest = latest_anomalies(analysis.anomalies)
     properties = _properties(places, analysis, latest, index=index, scale=scale)
     page = folium.Map(tiles=None, control_scale=True)

@@ -77,7 +77,7 @@ class Panel:
         box = (LEFT, bottom, RIGHT - LEFT, TOP - bottom)
         sides = np.array(box) / (*SIZE, *SIZE)
         dates = style.date_extent(rows["datetime"]) if len(rows) else (0, 1)
-        scale = style.value_range(index, rows[index][rows["status"].isin(SHOWN)])
+        scale = style.range_of_rows(rows, index, SHOWN)
         axes = figure.add_axes(tuple(sides.tolist()), xlim=dates, ylim=(scale.low, scale.high))
         axes.set_axis_off()
         return cls(figure=figure, axes=axes, dates=dates, scale=scale, bottom=bottom, lanes=lanes)

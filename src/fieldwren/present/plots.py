@@ -18,6 +18,7 @@ import numpy as np
 from fieldwren.errors import MissingExtraError
 from fieldwren.present import style
 from fieldwren.present.facts import Facts
+from fieldwren.present.findings import counted
 from fieldwren.present.panel import (
     BOTTOM,
     CLOUD_HEIGHT,
@@ -88,7 +89,7 @@ def plot_place(
     """
     figure = _figure()
     run = Facts.of(facts or {})
-    columns = ["datetime", "status", index, "scene_cloud_cover"]
+    columns = ["place_id", "datetime", "status", index, "scene_cloud_cover"]
     observations = observations[columns].sort_values("datetime")
     rows = observations[observations["status"] != "duplicate"]
     summary = summarise(observations, index)
@@ -238,9 +239,9 @@ def _draw_values(panel: Panel, rows: pd.DataFrame, index: str) -> list[str]:
         at = style.days(beyond["datetime"][side])
         y = np.full(len(at), 0.985 if marker == "^" else 0.015)
         panel.below(at, y, **(common | {"marker": marker, "color": style.OUTLIER}))
-    count = f"{len(beyond)} value{'s' * (len(beyond) > 1)}"
-    least, most = beyond[index].min(), beyond[index].max()
-    return [f"{count} beyond {low:.2g} to {high:.2g} (triangles): {least:.3g} to {most:.3g}."]
+    ends = dict.fromkeys(f"{v:.3g}" for v in (beyond[index].min(), beyond[index].max()))
+    count = counted(len(beyond), "value")
+    return [f"{count} beyond {low:.2g} to {high:.2g} (triangles): {' to '.join(ends)}."]
 
 
 def _draw_lanes(panel: Panel, rows: pd.DataFrame) -> None:

@@ -96,7 +96,7 @@ def write_report(
         The path of the file.
     """
     rows = analysis.observations
-    scale = style.value_range(index, rows[index][rows["status"] == "ok"])
+    scale = style.range_of_rows(rows, index)
     digits = _digits(scale)
     data = PlaceData(analysis, index, digits)
     entries = list(_entries(places, analysis, data, index=index, scale=scale))

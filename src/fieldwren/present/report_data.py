@@ -99,9 +99,7 @@ class PlaceData:
 
     def of(self, place: str) -> dict[str, Any]:
         """All that the page draws of the place with this id, but its pictures."""
-        rows = self._rows.part(place)
-        values = rows[self._index][rows["status"].isin(_SHOWN)]
-        scale = style.value_range(self._index, values.dropna().tolist())
+        scale = style.range_of_rows(self._rows.part(place), self._index, _SHOWN)
         return {
             "range": [float(f"{scale.low:.4g}"), float(f"{scale.high:.4g}")],
             "rows": self._rows.cut(place),

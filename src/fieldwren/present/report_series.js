@@ -223,6 +223,16 @@ function drawStrips({ data, from, to }, f) {
   return parts;
 }
 
+const beyond = ({ range: [low, high] }, value) =>
+  value !== null && (value < low || value > high);
+
+// A value beyond the axis: a triangle at its edge.
+function edgeMark(status, x, y, up) {
+  const shape = up ? "l4 7h-8z" : "l4 -7h-8z";
+  const kind = { ok: "clear", low_coverage: "partly" }[status] || "outlier";
+  return s("path", { class: `${kind} beyond`, d: `M${dot(x, y)}${shape}` });
+}
+
 function mark(status, x, y, r = 2.9) {
   if (status === "outlier")
     return s("path", { class: "outlier", d: `M${dot(x - 3.5, y - 3.5)}l7 7m0-7l-7 7` });
@@ -243,7 +253,9 @@ function drawPoints({ data, from, to }, f) {
     const drawn = status in POINTS && rows.value[k] !== null;
     if (!drawn && !(strip && rows.lane[k] >= 0)) return;
     const [x, y] = [f.x(day), drawn ? f.y(rows.value[k]) : strip.top + strip.height / 2];
-    if (drawn) parts.push(mark(status, x, y, f.narrow ? 2.2 : 2.9));
+    if (drawn && beyond(data, rows.value[k]))
+      parts.push(edgeMark(status, x, y, rows.value[k] > data.range[1]));
+    else if (drawn) parts.push(mark(status, x, y, f.narrow ? 2.2 : 2.9));
     targets.push({ x, y, words: () => rowWords(data, k) });
   });
   return [parts, targets];
@@ -255,6 +267,7 @@ function rowWords(data, k) {
     lines = [iso(day)];
   const value = rows.value[k] === null ? "" : `${shared.index} ${inIndex(rows.value[k])}, `;
   lines.push(value + statusWords(rows.status[k]));
+  if (rows.status[k] in POINTS && beyond(data, rows.value[k])) lines.push("beyond the axis");
   if (rows.clear[k] !== null) lines.push(`clear part of the place ${rows.clear[k]} %`);
   if (rows.cloud[k] !== null) lines.push(`cloud in the scene ${rows.cloud[k]} %`);
   if (rows.reason[k] >= 0) lines.push(text(rows.reason[k]));
@@ -298,6 +311,8 @@ function legend(data) {
   const items = Object.keys(POINTS)
     .filter((status) => rows.status.includes(status))
     .map((status) => [sample(mark(status, 12, 6)), POINTS[status]]);
+  if (rows.value.some((v, k) => rows.status[k] in POINTS && beyond(data, v)))
+    items.push([sample(edgeMark("ok", 12, 2, true)), "beyond the axis"]);
   if (data.curve) {
     items.push([
       sample(

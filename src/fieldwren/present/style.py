@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from fieldwren.season.strays import stray_rows
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -35,6 +37,7 @@ __all__ = [
     "date_extent",
     "date_ticks",
     "days",
+    "range_of_rows",
     "round_values",
     "value_range",
 ]
@@ -186,6 +189,11 @@ def value_range(index: str, values: Iterable[float]) -> Scale:
     if finite and (not fixed or max(finite) > high):
         high = max(finite) + margin
     return Scale(low=max(low, -2.0), high=min(high, 2.0)) if fixed else Scale(low=low, high=high)
+
+
+def range_of_rows(rows: pd.DataFrame, index: str, statuses: Sequence[str] = ("ok",)) -> Scale:
+    """The range in which the values of these statuses are shown; strays do not stretch it."""
+    return value_range(index, rows[index][rows["status"].isin(statuses) & ~stray_rows(rows, index)])
 
 
 def clean_name(name: str, limit: int = 80) -> str:

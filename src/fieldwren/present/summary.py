@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fieldwren.season.strays import stray_rows
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -26,15 +28,15 @@ class Summary:
     clear: int
     """Observations with status ``ok``."""
     mean: float | None
-    """Mean of the index over the clear observations."""
+    """Mean of the index over the clear observations without strays."""
     cloud: float | None
     """Mean cloud cover of the scenes, percent."""
     first: datetime | None
-    """The first clear observation."""
+    """The first of them."""
     last: datetime | None
-    """The last clear observation."""
+    """The last of them."""
     latest: float | None
-    """The index at the last clear observation."""
+    """The index at the last of them."""
     statuses: dict[str, int]
     """How many rows have which status, most frequent first."""
 
@@ -49,17 +51,18 @@ def summarise(observations: pd.DataFrame, index: str) -> Summary:
     status = observations["status"].to_numpy()
     values = observations[index].to_numpy(float, na_value=np.nan)
     cloud = observations["scene_cloud_cover"].to_numpy(float, na_value=np.nan)
-    clear = np.flatnonzero((status == "ok") & np.isfinite(values))
-    clear = clear[np.argsort(observations["datetime"].iloc[clear], kind="stable")]
-    times = observations["datetime"].iloc[clear[[0, -1]]] if clear.size else None
+    clear = (status == "ok") & np.isfinite(values)
+    used = np.flatnonzero(clear & ~stray_rows(observations, index))
+    used = used[np.argsort(observations["datetime"].iloc[used], kind="stable")]
+    times = observations["datetime"].iloc[used[[0, -1]]] if used.size else None
     return Summary(
         scenes=len(status),
-        clear=clear.size,
-        mean=_mean(values[clear]),
+        clear=int(clear.sum()),
+        mean=_mean(values[used]),
         cloud=_mean(cloud),
         first=None if times is None else times.iloc[0].to_pydatetime(),
         last=None if times is None else times.iloc[1].to_pydatetime(),
-        latest=float(values[clear[-1]]) if clear.size else None,
+        latest=float(values[used[-1]]) if used.size else None,
         statuses=dict(Counter(status.tolist()).most_common()),
     )
 

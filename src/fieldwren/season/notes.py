@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fieldwren.season.smooth import MIN_DATES
+from fieldwren.season.strays import find_strays
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = ["Notes"]
-
-_STRAYS: Final = 0.1
-"""A place with a greater share of its values outside [-1, 1] has an index that is not bounded."""
 
 
 class Notes:
@@ -32,18 +30,15 @@ class Notes:
 
     def bounded(self, clear: pd.DataFrame) -> pd.DataFrame:
         """Clear rows without stray values outside [-1, 1], which most indices never have."""
-        stray = clear["value"].abs().to_numpy() > 1
-        if not stray.any():
-            return clear
-        place = clear["place"].to_numpy()
-        many, all_ = np.bincount(place[stray]), np.bincount(place)
-        for number in np.flatnonzero(many).tolist():
-            share = f"{many[number]} of {all_[number]} clear values lie outside [-1, 1]"
-            if many[number] <= _STRAYS * all_[number]:
-                self.add(number, f"{share}: they are not used for the curve.")
-            else:
+        value, place = clear["value"].to_numpy(), clear["place"].to_numpy()
+        outside, stray = np.abs(value) > 1, find_strays(value, place)
+        all_ = np.bincount(place)
+        for number, many in enumerate(np.bincount(place[outside])):
+            share = f"{many} of {all_[number]} clear values lie outside [-1, 1]"
+            if stray[place == number].any():
+                self.add(number, f"{share}: they are not used for curve and mean.")
+            elif many:
                 self.add(number, f"{share}: they are used, as the index seems not to be bounded.")
-                stray &= place != number
         return clear[~stray]
 
     def of_dates(self, used: pd.DataFrame, rows: NDArray[np.int64]) -> dict[int, str]:
