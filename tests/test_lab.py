@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,8 +90,8 @@ def test_the_store_is_left_empty_after_ctrl_c(tmp_path):
 
 
 def test_a_store_that_gives_back_other_bytes_is_caught(tmp_path, monkeypatch):
-    def lying(number, *, url):
-        return put(number + 1, url=url, size=1000)
+    def lying(number, *, url, region):
+        return put(number + 1, url=url, size=1000, region=region)
 
     monkeypatch.setattr("fieldwren.lab.measure.get", lying)
     with executor("local") as engine, pytest.raises(EngineError, match="other bytes"):
@@ -121,6 +124,40 @@ def test_the_command_for_a_store_prints_both_directions(tmp_path, capsys):
     assert "together GB/s" in printed
 
 
+def test_a_store_that_is_not_named_is_a_temporary_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # it is looked up once
+    command = ["bench", "store", "--calls", "2", "--size", "1", "--json", "-q"]
+    assert main(command) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert Path(printed["store"]).parent == tmp_path
+    assert [m["calls"] for m in printed["measured"]] == [2, 2]
+    assert list(tmp_path.iterdir()) == []
+    assert main([*command, "--calls", "100000", "--size", "4000"]) == 2
+    assert f"{tmp_path} has no room for 400,000.0 GB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ["local", "lambda"])
+def test_a_store_that_is_not_named_is_the_bucket_of_setup(engine, aws, capsys, monkeypatch):
+    for name, value in aws.engine.items():
+        monkeypatch.setenv(f"FIELDWREN_LAMBDA_{name.upper()}", str(value))
+    command = ["bench", "store", "--calls", "2", "--size", "1", "--json", "-q"]
+    assert main([*command, "--engine", engine]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["engine"] == engine
+    assert printed["store"] == f"s3://{aws.bucket}/fieldwren/bench"
+    left = aws.client("s3").list_objects_v2(Bucket=aws.bucket).get("Contents", [])
+    assert not [key for key in left if "bench" in key["Key"]]
+
+
+def test_a_store_is_to_be_named_where_workers_are_far_away(aws, capsys, monkeypatch):
+    for name, value in (aws.engine | {"bucket": ""}).items():
+        monkeypatch.setenv(f"FIELDWREN_LAMBDA_{name.upper()}", str(value))
+    assert main(["bench", "store", "--engine", "lambda"]) == 2
+    words = "bench store needs a URL where the workers of --engine lambda can write: s3://"
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -128,6 +165,7 @@ def test_the_command_for_a_store_prints_both_directions(tmp_path, capsys):
         (["flops", "--size", "999999"], "--size must be from 1 to 20,000"),
         (["flops", "--out", "x.jpg"], "--out x.jpg: end it with .png"),
         (["store", "/tmp", "--engine", "warp"], "unknown engine 'warp'"),
+        (["store", "gs://b/p"], "URL gs://b/p: give s3://bucket/prefix, or a folder"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_told(arguments, words, capsys):
@@ -138,7 +176,9 @@ def test_arguments_that_cannot_be_used_are_told(arguments, words, capsys):
 def test_a_picture_holds_what_was_measured(tmp_path):
     import matplotlib.image  # noqa: PLC0415 - slow to import
 
-    draw_measured([MEASURED, MEASURED], tmp_path / "m.png", engine="dask")
+    after = [replace(s, started=s.started + 12) for s in MEASURED.samples]
+    later = replace(MEASURED, submitted=112.0, ended=122.0, samples=tuple(after))
+    draw_measured([MEASURED, later], tmp_path / "m.png", engine="dask")
     image = matplotlib.image.imread(tmp_path / "m.png")
     assert image.shape[:2] == (750, 1500)
     green, blue = ((abs(image[..., :3] - np.array(c) / 255) < 0.02).all(-1).sum() for c in COLOURS)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Final
 
 from fieldwren.cli.options import AddCommand, add_settings, print_json, shown_options
@@ -10,7 +14,8 @@ from fieldwren.errors import OptionError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+    from concurrent.futures import Executor
 
     from fieldwren.lab.measure import Measured
     from fieldwren.screen import Screen
@@ -34,7 +39,12 @@ def add_commands(add: AddCommand) -> None:
     store = kinds.add_parser(
         "store", parents=[shown_options()], allow_abbrev=False, help="object store: GB/s"
     )
-    store.add_argument("url", metavar="URL", help="s3://bucket/prefix, or a folder")
+    store.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        help="s3://bucket/prefix, or a folder (the bucket of setup, else a temporary folder)",
+    )
     store.add_argument("--size", type=int, default=100, help="megabytes of an object (100)")
     store.set_defaults(command=_store)
     for kind in (flops, store):
@@ -62,17 +72,59 @@ def _store(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren.lab.measure import measure_store  # noqa: PLC0415 - likewise
 
     _check(options, calls=_MOST_CALLS, size=4_000)
-    url = options.url if options.url.startswith("s3://") else str(Path(options.url).resolve())
     name, workers = _engine(options)
-    with executor(name, **workers) as engine:
+    with executor(name, **workers) as engine, _place(options, name, engine) as (url, region):
         measured = measure_store(
             engine,
             url=url,
+            region=region,
             calls=options.calls,
             size=options.size * _MEGABYTE,
             progress=screen,
         )
-    return _show(measured, name, options, screen)
+    return _show(measured, name, options, screen, store=url)
+
+
+def _is_bucket(url: str) -> bool:
+    """Whether it is one; else it is a folder.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if "://" in url and not url.startswith("s3://"):
+        raise OptionError(f"URL {url}: give s3://bucket/prefix, or a folder")
+    return "://" in url
+
+
+@contextmanager
+def _place(options: argparse.Namespace, name: str, engine: Executor) -> Generator[tuple[str, str]]:
+    """URL and region of the store: the one asked for, that of setup, or a temporary folder."""
+    from fieldwren.config import engine_options  # noqa: PLC0415 - only for this command
+    from fieldwren.engine.aws_lambda.options import LambdaOptions  # noqa: PLC0415 - likewise
+    from fieldwren.engine.base import capacity  # noqa: PLC0415 - likewise
+
+    if options.url:
+        yield options.url if _is_bucket(options.url) else str(Path(options.url).resolve()), ""
+        return
+    known = LambdaOptions.of(**engine_options("lambda"))
+    if known.bucket:
+        if known.profile:
+            os.environ.setdefault("AWS_PROFILE", known.profile)
+        yield f"s3://{known.bucket}/{known.prefix.strip('/')}/bench", known.region
+        return
+    if not capacity(engine).here:
+        raise OptionError(
+            f"bench store needs a URL where the workers of --engine {name} can write: "
+            "s3://bucket/prefix, or a folder that they see"
+        )
+    with TemporaryDirectory(prefix="fieldwren-bench-") as folder:
+        needed = options.calls * options.size * _MEGABYTE
+        if shutil.disk_usage(folder).free < needed:
+            raise OptionError(
+                f"{gettempdir()} has no room for {needed / 1e9:,.1f} GB: name a folder or a "
+                "bucket, or take fewer or smaller --calls"
+            )
+        yield folder, ""
 
 
 def _engine(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
@@ -94,17 +146,21 @@ def _check(options: argparse.Namespace, **most: int) -> None:
 
 
 def _show(
-    measured: Sequence[Measured], engine: str, options: argparse.Namespace, screen: Screen
+    measured: Sequence[Measured],
+    engine: str,
+    options: argparse.Namespace,
+    screen: Screen,
+    **where: str,
 ) -> int:
     """Print the facts, and draw the picture where one is asked for."""
-    facts = [m.facts() for m in measured]
+    facts = [{"engine": engine, **where, **m.facts()} for m in measured]
     screen.close()
     if options.out:
         from fieldwren.present.bench import draw_measured  # noqa: PLC0415 - matplotlib is heavy
 
         draw_measured(measured, Path(options.out), engine=engine)
     if options.json:
-        print_json({"engine": engine, "measured": facts})
+        print_json({"engine": engine, **where, "measured": [m.facts() for m in measured]})
         return 0
     for one in facts:
         width = max(map(len, one))

@@ -169,7 +169,11 @@ class DaskCalls(RemoteCalls):
     def _wait(self, future: Any) -> None:
         """Wait until a call has ended; without a scheduler Dask would wait for ever."""
         ended = threading.Event()
-        future.add_done_callback(lambda _: ended.set())
+
+        def end(_: object) -> None:
+            ended.set()
+
+        future.add_done_callback(end)
         while not ended.wait(_LOOK):
             self._refuse_without_scheduler()
 

@@ -117,7 +117,7 @@ def measure_flops(
 
 
 def measure_store(
-    engine: Executor, *, url: str, calls: int, size: int, progress: Progress
+    engine: Executor, *, url: str, calls: int, size: int, progress: Progress, region: str = ""
 ) -> tuple[Measured, Measured]:
     """Bytes per second of many calls to and from the object store: written, read.
 
@@ -130,18 +130,20 @@ def measure_store(
         calls: how many.
         size: bytes of an object.
         progress: is told how many calls have ended.
+        region: AWS region of the bucket; "": that of each machine's environment.
 
     Raises:
         EngineError: what was read is not what was written.
     """
     place = f"{url.rstrip('/')}/fieldwren-lab-{uuid.uuid4().hex}"
-    sending, fetching = partial(put, url=place, size=size), partial(get, url=place)
+    sending = partial(put, url=place, size=size, region=region)
+    fetching = partial(get, url=place, region=region)
     try:
         written = _measured(engine, sending, calls, progress, name="writing", unit="GB/s")
         read = _measured(engine, fetching, calls, progress, name="reading", unit="GB/s")
     finally:
         _let_end(engine)  # after Ctrl-C a call that still runs may write once more
-        _remove(place)
+        _remove(place, region)
     if [s.digest for s in written.samples] != [s.digest for s in read.samples]:
         raise EngineError(f"{url} gave back other bytes than were written")
     return written, read
@@ -170,12 +172,12 @@ def _let_end(engine: Executor) -> None:
         time.sleep(0.05)
 
 
-def _remove(place: str) -> None:
+def _remove(place: str, region: str) -> None:
     """Remove all objects of a measurement, and the folder where it is one."""
     if not place.startswith("s3://"):
         shutil.rmtree(place, ignore_errors=True)
         return
-    store = open_lab_store(place)
+    store = open_lab_store(place, region)
     keys = [entry["path"] for entries in store.list() for entry in entries]
     if keys:
         store.delete(keys)

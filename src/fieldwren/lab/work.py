@@ -57,25 +57,30 @@ def multiply(seed: int, *, size: int, loops: int) -> Sample:
     return _sample(started, seconds, 2.0 * size**3 * loops)
 
 
-def put(number: int, *, url: str, size: int) -> Sample:
+def put(number: int, *, url: str, size: int, region: str = "") -> Sample:
     """Write an object of ``size`` random bytes, which no store can compress."""
     data = np.random.default_rng(number).bytes(size)
-    store = open_lab_store(url)
+    store = open_lab_store(url, region)
     started, start = time.time(), time.perf_counter()
     store.put(str(number), data)
     return _sample(started, time.perf_counter() - start, len(data), data)
 
 
-def get(number: int, *, url: str) -> Sample:
+def get(number: int, *, url: str, region: str = "") -> Sample:
     """Read the object that :func:`put` wrote."""
-    store = open_lab_store(url)
+    store = open_lab_store(url, region)
     started, start = time.time(), time.perf_counter()
     data = bytes(store.get(str(number)).bytes())
     return _sample(started, time.perf_counter() - start, len(data), data)
 
 
-def open_lab_store(url: str) -> S3Store | LocalStore:
-    """The store of a folder or of ``s3://bucket/prefix``, with this machine's own credentials."""
+def open_lab_store(url: str, region: str = "") -> S3Store | LocalStore:
+    """The store of a folder or of ``s3://bucket/prefix``, with this machine's own credentials.
+
+    Args:
+        url: of the store.
+        region: of the bucket; "": that of the environment.
+    """
     from obstore.store import LocalStore, S3Store  # noqa: PLC0415 - not every call needs it
 
     from fieldwren.archive.credentials import aws_credentials  # noqa: PLC0415 - likewise
@@ -85,6 +90,8 @@ def open_lab_store(url: str) -> S3Store | LocalStore:
     found = aws_credentials()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     where: Any = dict(found.values if found else ())
+    if region:
+        where["region"] = region
     if endpoint:
         where |= {"endpoint": endpoint, "client_options": {"allow_http": True}}
     return S3Store.from_url(url, **where)

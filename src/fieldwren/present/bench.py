@@ -37,6 +37,7 @@ def draw_measured(measured: Sequence[Measured], path: Path, *, engine: str) -> N
     """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - optional
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise MissingExtraError("the picture", "pictures") from error
 
@@ -44,46 +45,38 @@ def draw_measured(measured: Sequence[Measured], path: Path, *, engine: str) -> N
     title = " · ".join(f"{m.name} {m.together:,.3g} {m.unit}" for m in measured)
     figure.text(0.07, 0.93, title, fontsize=14, fontweight="bold", color=style.INK)
     words = (
-        f"{len(measured[0].samples):,} calls, engine {engine}, {measured[0].most_at_once:,} at once"
+        f"all {len(measured[0].samples):,} calls together, engine {engine}, "
+        f"{max(m.most_at_once for m in measured):,} at once"
     )
     figure.text(0.07, 0.88, words, fontsize=9, color=_MUTED)
     launch = figure.add_axes((0.07, 0.12, 0.41, 0.68))
     rates = figure.add_axes((0.57, 0.12, 0.40, 0.68))
     for one, colour in zip(measured, _COLOURS, strict=False):
-        _draw_launch(launch, one, colour, alone=len(measured) == 1)
-        _draw_rates(rates, one, colour, alone=len(measured) == 1)
-    _frame(launch, "calls started, and at work")
+        _draw_launch(launch, one, colour, since=measured[0].submitted)
+        _draw_rates(rates, one, colour, label=one.name if len(measured) > 1 else "")
+    launch.set_xlim(left=0)
+    launch.set_xlabel("seconds since submission", fontsize=8, color=_MUTED)
+    launch.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _frame(launch, "calls started: each a line from its start to its end")
     _frame(rates, f"{measured[0].unit} of each call, slowest to fastest")
     figure.savefig(path)
 
 
-def _draw_launch(axes: Axes, one: Measured, colour: str, *, alone: bool) -> None:
-    """Calls started, and at work, over time."""
-    spans = one.spans
-    name = "" if alone else f"{one.name}: "
-    axes.step(
-        np.append(0, np.sort(spans[:, 0])),
-        np.arange(len(spans) + 1),
-        where="post",
-        color=colour,
-        linewidth=1.8,
-        label=f"{name}started",
-    )
-    times = np.sort(spans.ravel())
-    begun, ended = (np.searchsorted(np.sort(s), times, side="right") for s in spans.T)
-    at_work: Any = begun - ended
-    axes.fill_between(
-        times, at_work, step="post", color=colour, alpha=0.25, label=f"{name}at work", linewidth=0
-    )
-    axes.set_xlim(left=0)
-    axes.set_xlabel("seconds since submission", fontsize=8, color=_MUTED)
+def _draw_launch(axes: Axes, one: Measured, colour: str, *, since: float) -> None:
+    """Each call from its start to its end; the left edge is the launch curve."""
+    spans = one.spans + (one.submitted - since)
+    starts, ends = spans[np.argsort(spans[:, 0])].T
+    count = np.arange(1, len(starts) + 1)
+    width = float(np.clip(120 / len(starts), 0.4, 5))
+    axes.hlines(count, starts, ends, color=colour, alpha=0.45, linewidth=width)
+    axes.step(starts, count, where="post", color=colour, linewidth=1.8)
 
 
-def _draw_rates(axes: Axes, one: Measured, colour: str, *, alone: bool) -> None:
+def _draw_rates(axes: Axes, one: Measured, colour: str, *, label: str) -> None:
     """The rate of each call by itself."""
     rates = np.sort(one.rates)
     share = (np.arange(len(rates)) + 0.5) / len(rates) * 100
-    axes.plot(share, rates, color=colour, linewidth=1.8, label="" if alone else one.name)
+    axes.plot(share, rates, color=colour, linewidth=1.8, label=label)
     if len(rates) <= 100:
         axes.plot(share, rates, "o", color=colour, markersize=4)
     axes.set_xlim(0, 100)
@@ -100,4 +93,4 @@ def _frame(axes: Axes, title: str) -> None:
     axes.tick_params(length=0, labelsize=8, labelcolor=_MUTED)
     handles: Any = axes.get_legend_handles_labels()[0]
     if handles:
-        axes.legend(frameon=False, fontsize=8, labelcolor=style.INK)
+        axes.legend(loc="upper left", frameon=False, fontsize=8, labelcolor=style.INK)
