@@ -68,6 +68,19 @@ def aws(aws_account, monkeypatch):
 
 
 @pytest.fixture
+def account(aws, tmp_path, monkeypatch):
+    """A blank account, a home and a folder of its own."""
+    from cloud_account import empty  # noqa: PLC0415 - boto3 is slow to import
+
+    empty(aws)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(aws.emulator, "logs", True)
+    return aws
+
+
+@pytest.fixture
 def no_archives(monkeypatch):
     """`fieldwren doctor` asks no archive whether it answers."""
     monkeypatch.setattr("fieldwren.doctor.examine.__defaults__", ({},))

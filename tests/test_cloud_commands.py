@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from aws import ARCHITECTURE
-from cloud_account import SMALL, contents, empty
+from cloud_account import BUCKET, SMALL, contents, empty
 from fieldwren.cli import main
 from fieldwren.cloud.dashboard import dashboard_name
 from fieldwren.engine.aws_lambda.options import LambdaOptions
@@ -121,7 +121,6 @@ def test_lines_of_other_calls_and_controls_of_the_terminal_stay_out(account, cap
         f"START RequestId: {second} Version: $LATEST\n",
         "of another call\n",
     ]
-    logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
     logs.put_log_events(
         logGroupName=group,
@@ -159,7 +158,7 @@ def test_what_has_no_log_is_said(account, arguments, words, capsys):
 def test_the_dashboard_shows_what_was_promised(account, capsys):
     assert main(["dashboard"]) == 0
     link = capsys.readouterr().out.strip()
-    name = dashboard_name(LambdaOptions())
+    name = dashboard_name(LambdaOptions(bucket=BUCKET))
     assert link == (
         "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
         f"#dashboards/dashboard/{name}"
@@ -174,7 +173,7 @@ def test_the_dashboard_shows_what_was_promised(account, capsys):
 
 
 def test_a_dashboard_of_others_is_left_alone(account, capsys):
-    cloudwatch, name = boto3.client("cloudwatch"), dashboard_name(LambdaOptions())
+    cloudwatch, name = boto3.client("cloudwatch"), dashboard_name(LambdaOptions(bucket=BUCKET))
     cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
     assert main(["dashboard", "-q"]) == 2
     assert "that fieldwren did not make" in capsys.readouterr().err
@@ -192,7 +191,8 @@ def test_doctor_finds_all_in_order_after_setup(account, no_archives, capsys):
     there = contents(account)
     found = checks(capsys)
     assert {name: ok for name, (ok, _) in found.items()} == dict.fromkeys(
-        ("aws identity", "aws bucket", "aws role", "aws function", "aws versions"), True
+        ("aws identity", "aws bucket", "aws expiry", "aws role", "aws function", "aws versions"),
+        True,
     )
     python = f"Python {sys.version_info[0]}.{sys.version_info[1]} here and in the workers"
     assert found["aws versions"][1].startswith(python)

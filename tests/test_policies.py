@@ -10,7 +10,7 @@ import pytest
 from botocore.client import BaseClient
 
 from aws import ARCHITECTURE
-from cloud_account import SMALL, contents, empty
+from cloud_account import SMALL, contents
 from fieldwren.cli import main
 from fieldwren.engine import executor
 
@@ -19,11 +19,14 @@ NAMES = {  # IAM's names of operations that are called otherwise
     "s3:AbortMultipartUpload": "s3:AbortMultipartUpload",
     "s3:CompleteMultipartUpload": "s3:PutObject",
     "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeleteObjects": "s3:DeleteObjectVersion",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:UploadPart": "s3:PutObject",
 }
@@ -33,15 +36,6 @@ BESIDE = {  # needed by an operation of another name
     "lambda:TagResource": "lambda:CreateFunction",
     "s3:DeleteObject": "s3:DeleteObjectVersion",
 }
-
-
-@pytest.fixture
-def account(aws, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    empty(aws)
-    monkeypatch.setattr(aws.emulator, "logs", True)
-    return aws
 
 
 def policies(capsys, *arguments):
@@ -72,7 +66,7 @@ def test_the_person_may_do_what_commands_do_and_nothing_else(account, monkeypatc
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
     everything()
     capsys.readouterr()
-    called -= {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}  # the emulator
+    called -= {"logs:CreateLogStream", "logs:PutLogEvents"}  # the emulator
     person = policies(capsys)["person"]
     allowed = {action for s in person["Statement"] for action in s["Action"]}
     assert called - allowed == set()

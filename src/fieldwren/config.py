@@ -13,13 +13,25 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from fieldwren.errors import OptionError
 
-__all__ = ["ENGINE_TABLES", "Settings", "config_path", "engine_options", "resolve"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = [
+    "ENGINE_TABLES",
+    "Settings",
+    "config_path",
+    "engine_options",
+    "file_to_come",
+    "resolve",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +171,19 @@ def resolve(**given: Any) -> Settings:
     return Settings(**values, origins={n: origins.get(n, "default") for n in NAMES})
 
 
+_to_come: Final = ContextVar("to_come", default=False)
+
+
+@contextmanager
+def file_to_come() -> Generator[None]:
+    """Meanwhile FIELDWREN_CONFIG may name a file that is not there yet, as setup writes it."""
+    token = _to_come.set(True)
+    try:
+        yield
+    finally:
+        _to_come.reset(token)
+
+
 def config_path() -> Path | None:
     """The configuration file that is read, or None.
 
@@ -176,7 +201,7 @@ def _config_file() -> tuple[Path | None, dict[str, Any]]:
         try:
             return path, tomllib.loads(path.read_text())
         except FileNotFoundError:
-            if named:
+            if named and not _to_come.get():
                 raise OptionError(f"FIELDWREN_CONFIG names {path}, which does not exist") from None
         except (tomllib.TOMLDecodeError, OSError) as error:
             raise OptionError(f"{path} cannot be read as TOML: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from fieldwren.screen import Screen
 
 __all__ = ["add_commands", "carry_out", "say"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def add_commands(add: AddCommand) -> None:
@@ -67,7 +70,9 @@ def carry_out(steps: list[Step], screen: Screen, *, quiet: bool) -> list[dict[st
             came = perform(step)
         told.append({"name": step.name, "changed": came.changed, "says": came.says})
         if not quiet:
-            say(screen, f"  ✓ {step.name}: {came.says}")
+            say(screen, f"  {'✗' if came.failed else '✓'} {step.name}: {came.says}")
+        elif came.failed:
+            _LOG.warning("%s: %s", step.name, came.says)
     return told
 
 

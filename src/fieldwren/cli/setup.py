@@ -70,9 +70,17 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _setup(options: argparse.Namespace, screen: Screen) -> int:
+    from fieldwren.config import file_to_come  # noqa: PLC0415 - only where needed
+
+    with file_to_come():
+        return _set_up(options, screen)
+
+
+def _set_up(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren.cloud.account import account_of  # noqa: PLC0415 - only where needed
     from fieldwren.cloud.interview import interview  # noqa: PLC0415 - likewise
     from fieldwren.cloud.setup import setup_steps  # noqa: PLC0415 - likewise
+    from fieldwren.cloud.steps import to_do  # noqa: PLC0415 - likewise
 
     screen.close()
     known, given = _known(options), _given(options)
@@ -85,7 +93,7 @@ def _setup(options: argparse.Namespace, screen: Screen) -> int:
         say(screen, _WELCOME.format(account=account))
     answers = interview(known, account, given, asker)
     steps = setup_steps(answers, account)
-    left = [step for step in steps if not step.is_done()]
+    left = to_do(steps)
     if loud:
         _show(steps, left, screen)
     told: list[dict[str, object]] = []

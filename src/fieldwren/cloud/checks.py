@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from fieldwren.cloud.account import account_of, usual_region
 from fieldwren.cloud.bucket import bucket_exists
+from fieldwren.cloud.expiry import expiry_found
 from fieldwren.cloud.function import function_found
 from fieldwren.cloud.keys import FOLDERS
 from fieldwren.cloud.role import usable_role
@@ -45,6 +46,7 @@ def examine_account(options: LambdaOptions) -> Iterator[Finding]:
     yield "aws identity", True, f"{account.arn}, region {options.region}"
     looks: dict[str, Callable[[], str]] = {
         "aws bucket": lambda: _bucket(options, account),
+        **({"aws expiry": lambda: _expiry(options)} if options.bucket else {}),
         "aws role": lambda: _role(options, account),
         "aws function": lambda: _function(options),
         "aws versions": lambda: _versions(options),
@@ -76,6 +78,13 @@ def _bucket(options: LambdaOptions, account: Account) -> str:
     if read != word.encode():
         raise CloudError(f"bucket {options.bucket} gives back other bytes than were written")
     return f"{options.bucket}/{options.prefix} can be written and read"
+
+
+def _expiry(options: LambdaOptions) -> str:
+    start = f"{options.bucket}/{options.prefix.strip('/')}/calls/"
+    if not expiry_found(options):
+        raise CloudError(f"what broken runs leave under {start} stays for ever: {_SETUP}")
+    return f"S3 removes what is left under {start} after a day"
 
 
 def _role(options: LambdaOptions, account: Account) -> str:

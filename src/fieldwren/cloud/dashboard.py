@@ -26,7 +26,7 @@ _WIDGETS: Final = (
 
 def dashboard_name(options: LambdaOptions) -> str:
     """The dashboard's name. Dashboards have no tags."""
-    return f"{options.function}-dashboard"
+    return f"{options.function}-dashboard-{options.mark}"
 
 
 def dashboard_link(options: LambdaOptions) -> str:

@@ -57,8 +57,9 @@ def function_found(options: LambdaOptions) -> tuple[str, bool]:
 
 
 def is_function_name(options: LambdaOptions, name: str) -> bool:
-    """Whether a function with these options would be called so: start, memory and a hash."""
-    return re.fullmatch(rf"{re.escape(options.function)}-\d+-[0-9a-f]{{12}}", name) is not None
+    """Whether a function of this set-up would be called so: start, memory, set-up and a hash."""
+    start, mark = re.escape(options.function), options.mark
+    return re.fullmatch(rf"{start}-\d+-{mark}-[0-9a-f]{{12}}", name) is not None
 
 
 def our_functions(options: LambdaOptions) -> tuple[list[str], list[str]]:

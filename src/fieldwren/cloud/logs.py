@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from fieldwren.cloud.function import is_function_name
+from fieldwren.cloud.function import function_found, is_function_name
 from fieldwren.cloud.steps import Step
 from fieldwren.engine.aws_lambda.client import client, explaining
+from fieldwren.engine.aws_lambda.deploy import LOG_DAYS, LOGS, expire_log
 from fieldwren.errors import CloudError, OptionError
 from fieldwren.log import plain
 
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 
     from fieldwren.engine.aws_lambda.options import LambdaOptions
 
-__all__ = ["GROUPS", "Line", "log_groups", "log_removal", "logs_of_call", "logs_of_last", "recent"]
+__all__ = [
+    "Line",
+    "log_groups",
+    "log_removal",
+    "log_step",
+    "logs_of_call",
+    "logs_of_last",
+    "recent",
+]
 
-GROUPS: Final = "/aws/lambda/"
-"""Start of the names of log groups; the function's name follows."""
 _EXAMPLE: Final = "8f507cfc-0a1b-4697-b07a-ac58fc914c95"
 _LOOK_BACK: Final = (timedelta(minutes=10), timedelta(hours=3), timedelta(days=14))
 _START: Final = re.compile(r"START RequestId: ([\w-]+)")
@@ -46,13 +53,20 @@ def log_groups(options: LambdaOptions, *, but: Sequence[str] = ()) -> list[str]:
         options: of the Lambda engine.
         but: functions that are called as ours and are not.
     """
-    start, found = f"{GROUPS}{options.function}-", list[str]()
+    return [f"{LOGS}{name}" for name in _days(options) if name not in but]
+
+
+def _days(options: LambdaOptions) -> dict[str, int]:
+    """For how many days the log of each function is kept; 0: for ever."""
+    found: dict[str, int] = {}
     with explaining("list the log groups"):
         pages = client("logs", options).get_paginator("describe_log_groups")
-        for page in pages.paginate(logGroupNamePrefix=start):
-            found += [group["logGroupName"] for group in page["logGroups"]]
-    functions = [name.removeprefix(GROUPS) for name in found]
-    return [f"{GROUPS}{f}" for f in functions if is_function_name(options, f) and f not in but]
+        for page in pages.paginate(logGroupNamePrefix=f"{LOGS}{options.function}-"):
+            for group in page.get("logGroups", ()):
+                name = group["logGroupName"].removeprefix(LOGS)
+                if is_function_name(options, name):
+                    found[name] = group.get("retentionInDays", 0)
+    return found
 
 
 def logs_of_call(options: LambdaOptions, call: str) -> list[Line]:
@@ -110,6 +124,28 @@ def recent(options: LambdaOptions, span: timedelta) -> list[Line]:
     """All lines of some time, of all functions and sandboxes, in the order of time."""
     lines = [line for group in log_groups(options) for line in _since(options, group, span)]
     return sorted(lines, key=lambda line: line.time)
+
+
+def log_step(options: LambdaOptions) -> Step:
+    """What workers write is dropped after a while; a log that has another limit keeps it."""
+
+    def is_done() -> bool:
+        days = _days(options).values()
+        return bool(days) and all(days)
+
+    def make() -> str:
+        days = _days(options) or {function_found(options)[0]: 0}
+        for name in (name for name, limit in days.items() if not limit):
+            expire_log(options, name)
+        return "set"
+
+    return Step(
+        name=f"logs of function {options.function}",
+        says=f"keep them for {LOG_DAYS} days",
+        is_done=is_done,
+        do=make,
+        optional=True,
+    )
 
 
 def log_removal(options: LambdaOptions, group: str) -> Step:

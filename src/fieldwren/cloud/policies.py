@@ -50,96 +50,119 @@ def worker_policy(options: LambdaOptions, account: Account) -> Policy:
     all others are read without any.
     """
     aws = f"arn:{account.partition}"
-    keys = f"{options.bucket}/{options.prefix.strip('/')}/*"
     charging = sorted(b for rule in ACCESS.values() if rule.requester_pays for b in rule.buckets)
+    keys = f"{aws}:s3:::{_keys(options)}"
     return _policy(
         OwnLogs=(
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
             [f"{_log_groups(options, account)}:*"],
         ),
-        OwnKeys=(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{aws}:s3:::{keys}"]),
+        OwnKeys=(
+            ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [keys],
+        ),
         RequesterPays=(["s3:GetObject"], [f"{aws}:s3:::{bucket}/*" for bucket in charging]),
     )
 
 
+_PERSON: Final = {
+    "Look": (
+        ["*"],
+        [
+            "lambda:GetAccountSettings",
+            "lambda:ListFunctions",
+            "logs:DescribeLogGroups",
+            "sts:GetCallerIdentity",
+        ],
+    ),
+    "Role": (
+        ["{role}"],
+        [
+            "iam:CreateRole",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+        ],
+    ),
+    "PassRole": (["{role}"], ["iam:PassRole"]),
+    "Functions": (
+        ["{aws}:lambda:{here}:function:{function}-*"],
+        [
+            "lambda:CreateFunction",
+            "lambda:DeleteFunction",
+            "lambda:GetFunctionConfiguration",
+            "lambda:InvokeFunction",
+            "lambda:ListTags",
+            "lambda:TagResource",
+        ],
+    ),
+    "Bucket": (
+        ["{aws}:s3:::{bucket}"],
+        [
+            "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:GetBucketTagging",
+            "s3:GetLifecycleConfiguration",
+            "s3:ListBucket",
+            "s3:ListBucketVersions",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutLifecycleConfiguration",
+        ],
+    ),
+    "Keys": (
+        ["{aws}:s3:::{keys}"],
+        ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"],
+    ),
+    "Logs": (
+        ["{logs}", "{logs}:*"],
+        [
+            "logs:CreateLogGroup",
+            "logs:DeleteLogGroup",
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            "logs:PutRetentionPolicy",
+        ],
+    ),
+    "Dashboard": (
+        ["{aws}:cloudwatch::{account}:dashboard/{function}-*"],
+        ["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"],
+    ),
+}
+"""By name of the statement, on what (see :func:`person_policy`) the person may do what."""
+
+
 def person_policy(options: LambdaOptions, account: Account) -> Policy:
     """What the person needs who runs setup, hello, runs, logs, dashboard, doctor and teardown."""
-    aws = f"arn:{account.partition}"
-    here = f"{options.region}:{account.id}"
-    bucket, prefix = f"{aws}:s3:::{options.bucket}", options.prefix.strip("/")
+    names = {
+        "account": account.id,
+        "aws": f"arn:{account.partition}",
+        "bucket": options.bucket,
+        "function": options.function,
+        "here": f"{options.region}:{account.id}",
+        "keys": _keys(options),
+        "logs": _log_groups(options, account),
+        "role": role_arn(options, account),
+    }
     policy = _policy(
-        Look=(
-            [
-                "lambda:GetAccountSettings",
-                "lambda:ListFunctions",
-                "logs:DescribeLogGroups",
-                "sts:GetCallerIdentity",
-            ],
-            ["*"],
-        ),
-        Role=(
-            [
-                "iam:CreateRole",
-                "iam:DeleteRole",
-                "iam:DeleteRolePolicy",
-                "iam:DetachRolePolicy",
-                "iam:GetRole",
-                "iam:GetRolePolicy",
-                "iam:ListAttachedRolePolicies",
-                "iam:ListRolePolicies",
-                "iam:PutRolePolicy",
-                "iam:TagRole",
-            ],
-            [role_arn(options, account)],
-        ),
-        PassRole=(["iam:PassRole"], [role_arn(options, account)]),
-        Functions=(
-            [
-                "lambda:CreateFunction",
-                "lambda:DeleteFunction",
-                "lambda:GetFunctionConfiguration",
-                "lambda:InvokeFunction",
-                "lambda:ListTags",
-                "lambda:TagResource",
-            ],
-            [f"{aws}:lambda:{here}:function:{options.function}-*"],
-        ),
-        Bucket=(
-            [
-                "s3:CreateBucket",
-                "s3:DeleteBucket",
-                "s3:GetBucketTagging",
-                "s3:ListBucket",
-                "s3:ListBucketVersions",
-                "s3:PutBucketPublicAccessBlock",
-                "s3:PutBucketTagging",
-            ],
-            [bucket],
-        ),
-        Keys=(
-            ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"],
-            [f"{bucket}/{prefix}/*"],
-        ),
-        Logs=(
-            [
-                "logs:DeleteLogGroup",
-                "logs:FilterLogEvents",
-                "logs:GetLogEvents",
-            ],
-            [_log_groups(options, account), f"{_log_groups(options, account)}:*"],
-        ),
-        Dashboard=(
-            [
-                "cloudwatch:DeleteDashboards",
-                "cloudwatch:GetDashboard",
-                "cloudwatch:PutDashboard",
-            ],
-            [f"{aws}:cloudwatch::{account.id}:dashboard/{options.function}-*"],
-        ),
+        **{
+            sid: (actions, [resource.format_map(names) for resource in resources])
+            for sid, (resources, actions) in _PERSON.items()
+        }
     )
     passing = next(s for s in policy["Statement"] if s["Sid"] == "PassRole")
     passing["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     return policy
+
+
+def _keys(options: LambdaOptions) -> str:
+    return f"{options.bucket}/{options.prefix.strip('/')}/*"
 
 
 def _log_groups(options: LambdaOptions, account: Account) -> str:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from fieldwren.cloud.account import Account
     from fieldwren.engine.aws_lambda.options import LambdaOptions
 
-__all__ = ["POLICY", "is_ours", "role_found", "role_removal", "role_steps"]
+__all__ = ["keys_are_shared", "role_removal", "role_steps", "usable_role"]
 
-POLICY: Final = "fieldwren-worker"
-"""Name of the role's inline policy."""
+_POLICIES: Final = "fieldwren-worker-"
+"""Start of the names of the role's inline policies; the mark of the set-up follows, so that set-ups
+with different buckets share a role."""
+_TAG: Final = {"Key": "fieldwren", "Value": "worker"}
 
 
 def role_steps(options: LambdaOptions, account: Account) -> list[Step]:
@@ -55,7 +57,7 @@ def usable_role(options: LambdaOptions, account: Account) -> bool:
         raise CloudError(f"role {arn} is in another AWS account: give one of account {account.id}")
     with explaining(f"look at role {name}"):
         try:
-            role = role_found(options)
+            role = _found(options)
         except ClientError as error:
             # Whoever names a role by its ARN was given it, and need not be allowed to look at it.
             if code_of(error) == "AccessDenied" and options.role.startswith("arn:"):
@@ -73,7 +75,7 @@ def usable_role(options: LambdaOptions, account: Account) -> bool:
     return role is not None
 
 
-def role_found(options: LambdaOptions) -> dict[str, Any] | None:
+def _found(options: LambdaOptions) -> dict[str, Any] | None:
     """What IAM says of the role; None where there is none."""
     iam = client("iam", options)
     try:
@@ -82,10 +84,9 @@ def role_found(options: LambdaOptions) -> dict[str, Any] | None:
         return None
 
 
-def is_ours(role: dict[str, Any] | None, options: LambdaOptions) -> bool:
+def _is_ours(role: dict[str, Any] | None) -> bool:
     """Whether setup made the role: it has the tag."""
-    tags = [] if role is None else role.get("Tags", [])
-    return {"Key": "fieldwren", "Value": options.prefix} in tags
+    return role is not None and _TAG in role.get("Tags", [])
 
 
 def _trusts_lambda(document: dict[str, Any]) -> bool:
@@ -116,7 +117,7 @@ def _make_role(options: LambdaOptions) -> str:
             RoleName=name,
             AssumeRolePolicyDocument=json.dumps(TRUST),
             Description="Workers of fieldwren on AWS Lambda",
-            Tags=[{"Key": "fieldwren", "Value": options.prefix}],
+            Tags=[_TAG],
         )
         iam.get_waiter("role_exists").wait(RoleName=name, WaiterConfig={"Delay": 1})
     return "created"
@@ -126,12 +127,12 @@ def _permissions_are_there(options: LambdaOptions, account: Account) -> bool:
     iam = client("iam", options)
     if not options.role.startswith("arn:"):
         with explaining(f"look at the permissions of role {options.role}"):
-            role = role_found(options)
+            role = _found(options)
             if role is None:
                 return False
-            if is_ours(role, options):
+            if _is_ours(role):
                 try:
-                    found = iam.get_role_policy(RoleName=options.role, PolicyName=POLICY)
+                    found = iam.get_role_policy(RoleName=options.role, PolicyName=_policy(options))
                 except iam.exceptions.NoSuchEntityException:
                     return False
                 return found["PolicyDocument"] == worker_policy(options, account)
@@ -142,22 +143,71 @@ def _permit(options: LambdaOptions, account: Account) -> str:
     with explaining(f"give role {options.role} its permissions"):
         client("iam", options).put_role_policy(
             RoleName=options.role,
-            PolicyName=POLICY,
+            PolicyName=_policy(options),
             PolicyDocument=json.dumps(worker_policy(options, account)),
         )
     return "written"
 
 
-def role_removal(options: LambdaOptions) -> Step:
-    """The role is gone, with its inline policies; managed policies on it are only detached."""
+def role_removal(options: LambdaOptions) -> tuple[list[Step], list[str]]:
+    """Steps after which the role is gone; and what is left of it, and why.
+
+    Inline policies go with the role, managed policies on it are only detached. A role that another
+    set-up uses loses the permissions of this one alone.
+    """
+    name = role_name(options)
+    with explaining(f"look at role {name}"):
+        role = _found(options)
+        if role is None:
+            return [], []
+        if not _is_ours(role):
+            return [], [f"role {name}: setup did not create it"]
+        ours = [p for p in _inline_policies(options) if p.startswith(_POLICIES)]
+    if set(ours) - {_policy(options)}:
+        return [_policy_removal(options)], [f"role {name}: another set-up uses it"]
+    return [_whole_removal(options)], []
+
+
+def keys_are_shared(options: LambdaOptions, account: Account) -> bool:
+    """Whether another set-up keeps its keys where this one does, going by the role of both."""
+    iam, name = client("iam", options), role_name(options)
+    ours = worker_policy(options, account)["Statement"]
+    keys = next(s["Resource"] for s in ours if s["Sid"] == "OwnKeys")
+    with explaining(f"look at the permissions of role {name}"):
+        if not _is_ours(_found(options)):
+            return False
+        for policy in set(_inline_policies(options)) - {_policy(options)}:
+            found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            if any(s.get("Resource") == keys for s in found["Statement"]):
+                return True
+    return False
+
+
+def _policy_removal(options: LambdaOptions) -> Step:
+    """The permissions that this set-up gave to the role are gone."""
+    name = role_name(options)
+
+    def is_gone() -> bool:
+        with explaining(f"look at the permissions of role {name}"):
+            return _policy(options) not in _inline_policies(options)
+
+    def remove() -> str:
+        with explaining(f"take permissions from role {name}"):
+            iam = client("iam", options)
+            iam.delete_role_policy(RoleName=name, PolicyName=_policy(options))
+        return "removed"
+
+    return Step(name=f"permissions of role {name}", says="remove ours", is_done=is_gone, do=remove)
+
+
+def _whole_removal(options: LambdaOptions) -> Step:
     name = role_name(options)
 
     def remove() -> str:
         iam = client("iam", options)
         with explaining(f"remove role {name}"):
-            for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
-                for policy in page["PolicyNames"]:
-                    iam.delete_role_policy(RoleName=name, PolicyName=policy)
+            for policy in _inline_policies(options):
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
             for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
                 for policy in page["AttachedPolicies"]:
                     iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
@@ -166,6 +216,18 @@ def role_removal(options: LambdaOptions) -> Step:
 
     def is_gone() -> bool:
         with explaining(f"look at role {name}"):
-            return not is_ours(role_found(options), options)
+            return _found(options) is None
 
     return Step(name=f"role {name}", says="remove it", is_done=is_gone, do=remove)
+
+
+def _policy(options: LambdaOptions) -> str:
+    """Name of the inline policy of this set-up."""
+    return f"{_POLICIES}{options.mark}"
+
+
+def _inline_policies(options: LambdaOptions) -> list[str]:
+    """Names of all inline policies of the role."""
+    pages = client("iam", options).get_paginator("list_role_policies")
+    found = pages.paginate(RoleName=role_name(options))
+    return [policy for page in found for policy in page["PolicyNames"]]

@@ -6,7 +6,9 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from fieldwren.cloud.bucket import bucket_step
+from fieldwren.cloud.expiry import expiry_step
 from fieldwren.cloud.function import function_step
+from fieldwren.cloud.logs import log_step
 from fieldwren.cloud.role import role_steps
 from fieldwren.cloud.settings_file import read_text, with_engine, with_table, write_text
 from fieldwren.cloud.steps import Step
@@ -24,11 +26,14 @@ def setup_steps(answers: Answers, account: Account) -> list[Step]:
     The answers are written down first, so that setup need not be told again after a failure; the
     engine of all runs is changed last, when it works.
     """
+    options = answers.options
     return [
         _tables_step(answers),
-        bucket_step(answers.options, account),
-        *role_steps(answers.options, account),
-        function_step(answers.options, account),
+        bucket_step(options, account),
+        expiry_step(options, account),
+        *role_steps(options, account),
+        function_step(options, account),
+        log_step(options),
         _engine_step(answers),
     ]
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from fieldwren.errors import CloudError
 
-__all__ = ["Came", "Step", "perform"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Came", "Step", "perform", "to_do"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Step:
     """Looks whether it is so already; only reads. Raises CloudError where it can never be so."""
     do: Callable[[], str]
     """Makes it so; returns what came of it, in words."""
+    optional: bool = False
+    """Whether all else works without it: then a failure is said and passed over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +41,39 @@ class Came:
     """Whether anything had to be done."""
     says: str
     """In words."""
+    failed: bool = False
+    """Whether an optional step could not be done."""
+
+
+def to_do(steps: Iterable[Step]) -> list[Step]:
+    """The steps that are not done.
+
+    Raises:
+        CloudError: one can never be so, or may not be looked at, and is not optional.
+    """
+    return [step for step in steps if not _is_done(step)]
 
 
 def perform(step: Step) -> Came:
     """Do a step, unless it is done already.
 
     Raises:
-        CloudError: it cannot be done.
+        CloudError: it cannot be done, and is not optional.
     """
-    if step.is_done():
-        return Came(changed=False, says="is so already")
-    return Came(changed=True, says=step.do())
+    try:
+        if step.is_done():
+            return Came(changed=False, says="is so already")
+        return Came(changed=True, says=step.do())
+    except CloudError as error:
+        if not step.optional:
+            raise
+        return Came(changed=False, failed=True, says=f"{error}; all else works without")
+
+
+def _is_done(step: Step) -> bool:
+    try:
+        return step.is_done()
+    except CloudError:
+        if not step.optional:
+            raise
+        return False

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from fieldwren.cloud.bucket import bucket_exists, bucket_removal, made_here
 from fieldwren.cloud.dashboard import dashboard_removal
+from fieldwren.cloud.expiry import expiry_removal
 from fieldwren.cloud.function import function_removal, our_functions
 from fieldwren.cloud.keys import foreign_keys, keys_removal
 from fieldwren.cloud.logs import log_groups, log_removal
-from fieldwren.cloud.policies import role_name
-from fieldwren.cloud.role import is_ours, role_found, role_removal
+from fieldwren.cloud.role import keys_are_shared, role_removal
 from fieldwren.cloud.settings_file import read_text, with_engine, without, write_text
-from fieldwren.cloud.steps import Step
-from fieldwren.engine.aws_lambda.client import explaining
+from fieldwren.cloud.steps import Step, to_do
 from fieldwren.engine.aws_lambda.options import LambdaOptions
 from fieldwren.errors import CloudError
 
@@ -55,38 +54,30 @@ def inventory(options: LambdaOptions, account: Account, file: Path | None) -> In
         *(log_removal(options, group) for group in log_groups(options, but=others)),
     ]
     stays = [f"function {name}: it has no tag of fieldwren" for name in others]
-    for more, left in (_bucket(options, account), _role(options)):
+    for more, left in (_bucket(options, account), role_removal(options)):
         steps += more
         stays += left
     if file:
         steps.append(_settings_removal(file))
-    return Inventory(steps=[step for step in steps if not step.is_done()], stays=stays)
+    return Inventory(steps=to_do(steps), stays=stays)
 
 
 def _bucket(options: LambdaOptions, account: Account) -> tuple[list[Step], list[str]]:
     name = options.bucket
-    if not name:
-        return [], []
     try:
-        if not bucket_exists(options, account):
-            return [], []
+        there = bool(name) and bucket_exists(options, account)
     except CloudError as error:
         return [], [f"bucket {name}: {error}"]
-    keys = keys_removal(options)
+    if not there:
+        return [], []
+    if keys_are_shared(options, account):
+        return [], [f"keys in bucket {name}: another set-up uses them"]
+    keys, rule = keys_removal(options), expiry_removal(options)
     if not made_here(options):
-        return [keys], [f"bucket {name}: setup did not create it"]
+        return [keys, rule], [f"bucket {name}: setup did not create it"]
     if others := foreign_keys(options):
-        return [keys], [f"bucket {name}: it holds other keys, such as {', '.join(others)}"]
+        return [keys, rule], [f"bucket {name}: it holds other keys, such as {', '.join(others)}"]
     return [keys, bucket_removal(options, account)], []
-
-
-def _role(options: LambdaOptions) -> tuple[list[Step], list[str]]:
-    name = role_name(options)
-    with explaining(f"look at role {name}"):
-        role = role_found(options)
-    if role is not None and not is_ours(role, options):
-        return [], [f"role {name}: setup did not create it"]
-    return [role_removal(options)], []
 
 
 def _settings_removal(file: Path) -> Step:

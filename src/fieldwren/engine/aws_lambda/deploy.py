@@ -1,13 +1,15 @@
 """The function in the account: made once for what is in it, found again by everybody else.
 
-A function's name holds the hash of its package and settings: what runs under a name never changes,
-and two people with the same versions share one.
+A function's name holds hashes of the set-up and of its package and settings: what runs under a name
+never changes, and two people with the same set-up and versions share one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.config import resolve
@@ -21,8 +23,14 @@ if TYPE_CHECKING:
     from fieldwren.engine.aws_lambda.options import LambdaOptions
     from fieldwren.engine.aws_lambda.package import Package
 
-__all__ = ["TAGS", "ensure_function", "function_name", "role_arn"]
+__all__ = ["LOGS", "LOG_DAYS", "TAGS", "ensure_function", "expire_log", "function_name", "role_arn"]
 
+_log = logging.getLogger("fieldwren.engine")
+
+LOGS: Final = "/aws/lambda/"
+"""Start of the names of log groups; the function's name follows."""
+LOG_DAYS: Final = 30
+"""After which CloudWatch drops what workers wrote; Lambda's own default is never."""
 TAGS: Final = {"fieldwren": "worker"}
 """Marks the functions that are fieldwren's."""
 
@@ -55,10 +63,10 @@ def ensure_function(options: LambdaOptions, *, cache: Path | None = None) -> str
 
 
 def function_name(options: LambdaOptions, package: Package) -> str:
-    """What the function is called: the start that the options give, memory, and a hash."""
+    """What the function is called: the start that the options give, memory, set-up, and a hash."""
     parts = package.digest, package.runtime, options.architecture, options.timeout, options.role
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=6).hexdigest()
-    return f"{options.function}-{options.memory}-{digest}"
+    return f"{options.function}-{options.memory}-{options.mark}-{digest}"
 
 
 def role_arn(options: LambdaOptions) -> str:
@@ -115,7 +123,24 @@ def _create(service: Any, options: LambdaOptions, package: Package, name: str) -
                 ) from error
             time.sleep(2)
         else:
-            return
+            break
+    try:
+        expire_log(options, name)
+    except CloudError as error:  # all works without
+        _log.info("%s", error)
+
+
+def expire_log(options: LambdaOptions, name: str) -> None:
+    """Have CloudWatch drop what the function wrote after LOG_DAYS.
+
+    Raises:
+        CloudError: it may not be set.
+    """
+    logs, group = client("logs", options), f"{LOGS}{name}"
+    with explaining(f"set the days for which the log of {name} is kept"):
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=group)
+        logs.put_retention_policy(logGroupName=group, retentionInDays=LOG_DAYS)
 
 
 def _code(options: LambdaOptions, package: Package) -> dict[str, Any]:

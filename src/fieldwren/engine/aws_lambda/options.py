@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self, get_type_hints
@@ -56,6 +57,12 @@ class LambdaOptions:
             value = getattr(self, name)
             if value and not re.fullmatch(pattern, value):
                 raise OptionError(f"lambda {name} {value!r}: {words}")
+
+    @property
+    def mark(self) -> str:
+        """Eight digits for bucket, prefix and function: set-ups of one account differ in them."""
+        parts = self.bucket, self.prefix.strip("/"), self.function
+        return hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest()
 
     @classmethod
     def of(cls, **given: Any) -> Self:
