@@ -351,6 +351,15 @@ def test_more_calls_than_the_account_allows_wait_their_turn(aws, monkeypatch):
     assert aws.emulator.counts["most_at_once"] <= 2
 
 
+def test_a_long_queue_is_no_failure_while_other_calls_are_answered(aws, monkeypatch):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._PATIENCE", 1.0)
+    monkeypatch.setattr(aws.emulator, "concurrency", 1)
+    with with_options(aws, workers=6) as engine:
+        began = time.monotonic()
+        assert list(engine.map(time.sleep, [0.3] * 12)) == [None] * 12
+    assert time.monotonic() - began > 3 * 1.0
+
+
 def test_a_service_that_is_not_there_is_named_in_one_sentence(aws, engine, monkeypatch):
     monkeypatch.setattr("fieldwren.engine.aws_lambda.invoke._PATIENCE", 0.5)
     aws.emulator.inject(drop=1.0)

@@ -50,7 +50,8 @@ _MOST_MEMORY: Final = 10_240
 _OUTSIDE: Final = frozenset({"busy", "cut"})
 """Troubles of the service and the network."""
 _PATIENCE: Final = 600.0
-"""Seconds for which a call may have no other troubles but these, one after the other."""
+"""Seconds for which a call may have no other troubles but these, one after the other; while other
+calls are answered, a busy service is only a long queue."""
 _SILENCE: Final = 30.0
 """Seconds of it after which the log says so, once."""
 _BUSY: Final = frozenset(
@@ -118,6 +119,7 @@ class Invoker:
         self.meter = Meter(options.architecture)
         self.spill = Spill(options, workers)
         self.stopped, self._said = threading.Event(), threading.Event()
+        self._answered = 0.0  # when AWS last answered any call
         self._options, self._level = options, asked_level() or "INFO"
         # A call that waits for its answer sends no byte, so patience covers the longest call.
         patience = options.timeout + 60.0
@@ -167,7 +169,8 @@ class Invoker:
             since: when the troubles from outside began that it had without a break.
         """
         if trouble.kind in _OUTSIDE:
-            lasted = time.monotonic() - since
+            begun = max(since, self._answered) if trouble.kind == "busy" else since
+            lasted = time.monotonic() - begun
             if lasted > _SILENCE and not self._said.is_set():
                 self._said.set()
                 _log.warning("%s (for %.0f s now; calls are tried again)", trouble, lasted)
@@ -243,6 +246,7 @@ class Invoker:
             except boto.BotoCoreError as error:
                 raise explained(error, f"call {parcel.name}") from error
             report = invocation.report = parse_report(response.get("LogResult", ""))
+        self._answered = time.monotonic()
         if "FunctionError" in response:
             raise _failure(body, report, response["ResponseMetadata"].get("RequestId", ""))
         return self.spill.unpack(json.loads(body)["answer"])
