@@ -132,6 +132,19 @@ def test_a_scheduler_that_is_not_there_is_told():
         fw.executor("dask", scheduler="tcp://127.0.0.1:9", patience=1)
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "error", "words"),
+    [
+        ("/no/such.json", EngineError, "there is no Dask scheduler file /no/such.json after 1 s"),
+        ("nowhere", EngineError, "no Dask scheduler answers at nowhere"),
+        (5, OptionError, "dask scheduler must be an address, a cluster or a Client, not 5"),
+    ],
+)
+def test_what_cannot_be_a_scheduler_is_told(scheduler, error, words):
+    with pytest.raises(error, match=words):
+        fw.executor("dask", scheduler=scheduler, patience=1)
+
+
 def test_too_few_workers_are_told(dask_cluster):
     with pytest.raises(EngineError, match=r"has \d workers, not 5, after 2 s"):
         fw.executor("dask", scheduler=str(dask_cluster.file), min_workers=5, patience=2)

@@ -91,6 +91,9 @@ def test_a_call_that_takes_too_long_is_not_tried_again():
     [
         ({"timeout": 0}, "timeout must be more than 0"),
         ({"config": "/no/such/config"}, "there is no file /no/such/config"),
+        ({"config": 5}, "config must be the path of a file, or tables by name"),
+        ({"config": {"lithops": 3}}, "config must be the path of a file, or tables by name"),
+        ({"backend": 7}, "lithops backend must be text, not 7"),
         (
             {"config": {"aws": {"access_key_id": "A", "secret_access_key": "TOPSECRET"}}},
             "holds access_key_id and secret_access_key, which would travel",

@@ -159,8 +159,11 @@ def _settings(config: Any, backend: str) -> dict[str, Any]:
         raise MissingExtraError("--engine lithops", "lithops") from None
     if isinstance(config, str) and config and not Path(config).expanduser().is_file():
         raise OptionError(f"lithops config: there is no file {config}")
-    known = config if isinstance(config, dict) else load_config(config or None, log=False)
-    settings: dict[str, Any] = {name: dict(table or {}) for name, table in known.items()}
+    known: Any = load_config(config or None, log=False) if isinstance(config, str) else config
+    try:
+        settings: dict[str, Any] = {name: dict(table or {}) for name, table in known.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise OptionError("lithops config must be the path of a file, or tables by name") from None
     general = settings.setdefault("lithops", {})
     if backend:
         general["backend"] = backend
