@@ -110,7 +110,7 @@ def test_a_scheduler_that_goes_away_ends_the_run_and_what_is_done_is_kept(
     monkeypatch.setenv("FIELDWREN_DASK_SCHEDULER", str(fragile.file))
     with fw.executor("dask", min_workers=2, patience=200):
         pass  # it is there, so that it need not be waited for
-    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "3")
+    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "1")
 
     def kill_scheduler(event):
         if event.phase == "reading" and event.done:
