@@ -110,7 +110,7 @@ def test_a_scheduler_that_goes_away_ends_the_run_and_what_is_done_is_kept(
     monkeypatch.setenv("FIELDWREN_DASK_SCHEDULER", str(fragile.file))
     with fw.executor("dask", min_workers=2, patience=200):
         pass  # it is there, so that it need not be waited for
-    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "3")
+    monkeypatch.setenv("FIELDWREN_DASK_PATIENCE", "1")
 
     def kill_scheduler(event):
         if event.phase == "reading" and event.done:
@@ -130,6 +130,19 @@ def test_a_scheduler_that_goes_away_ends_the_run_and_what_is_done_is_kept(
 def test_a_scheduler_that_is_not_there_is_told():
     with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 "):
         fw.executor("dask", scheduler="tcp://127.0.0.1:9", patience=1)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "error", "words"),
+    [
+        ("/no/such.json", EngineError, "there is no Dask scheduler file /no/such.json after 1 s"),
+        ("nowhere", EngineError, "no Dask scheduler answers at nowhere"),
+        (5, OptionError, "dask scheduler must be an address, a cluster or a Client, not 5"),
+    ],
+)
+def test_what_cannot_be_a_scheduler_is_told(scheduler, error, words):
+    with pytest.raises(error, match=words):
+        fw.executor("dask", scheduler=scheduler, patience=1)
 
 
 def test_too_few_workers_are_told(dask_cluster):

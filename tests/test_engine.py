@@ -30,7 +30,13 @@ from fieldwren.engine import ENGINES, executor
 from fieldwren.engine.base import capacity
 from fieldwren.engine.calls import with_environment
 from fieldwren.engine.stream import stream
-from fieldwren.errors import CallTimeoutError, EngineError, LostCallError, OptionError
+from fieldwren.errors import (
+    CallTimeoutError,
+    EngineError,
+    LostCallError,
+    MissingExtraError,
+    OptionError,
+)
 
 
 @pytest.fixture
@@ -388,7 +394,10 @@ def test_an_unknown_option_is_refused_with_its_neighbour(name):
     ("options", "words"),
     [
         ({"workers": "many"}, "local workers must be a whole number, not 'many'"),
+        ({"workers": 2.7}, "local workers must be a whole number, not 2.7"),
+        ({"workers": True}, "local workers must be a whole number, not True"),
         ({"workers": -1}, "local workers must not be negative"),
+        ({"timeout": "inf"}, "local timeout must not be negative or endless"),
         ({"processes": "perhaps"}, "local processes must be true or false"),
         ({"retries": 1}, "retries needs processes"),
     ],
@@ -396,6 +405,29 @@ def test_an_unknown_option_is_refused_with_its_neighbour(name):
 def test_values_that_do_not_fit_are_refused(options, words):
     with pytest.raises(OptionError, match=words):
         executor("local", **options)
+
+
+@pytest.mark.parametrize("name", [None, ["local"], "Dask"])
+def test_what_is_no_engine_is_told_with_those_that_are(name):
+    with pytest.raises(OptionError, match="choose one of local, lambda, dask, lithops"):
+        executor(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "extra"),
+    [
+        ("dask", "distributed", "dask"),
+        ("lithops", "lithops", "lithops"),
+        ("lambda", "boto3", "aws"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_by_its_extra(name, library, extra, monkeypatch):
+    for module in [m for m in sys.modules if m.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, library, None)
+    given = {"bucket": "some-bucket", "region": "us-east-1"} if name == "lambda" else {}
+    with pytest.raises(MissingExtraError, match=rf'pip install "fieldwren\[{extra}\]"'):
+        executor(name, **given)
 
 
 def test_options_come_from_the_environment(monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 from lithops.localhost.v1.localhost import LocalhostHandlerV1
 
 import fieldwren as fw
+from engines import run_script_that_ends_nothing
 from fake_archive import field, write_archive
 from fieldwren.engine.base import Capacity
 from fieldwren.engine.lithops import LithopsCalls
@@ -91,6 +92,9 @@ def test_a_call_that_takes_too_long_is_not_tried_again():
     [
         ({"timeout": 0}, "timeout must be more than 0"),
         ({"config": "/no/such/config"}, "there is no file /no/such/config"),
+        ({"config": 5}, "config must be the path of a file, or tables by name"),
+        ({"config": {"lithops": 3}}, "config must be the path of a file, or tables by name"),
+        ({"backend": 7}, "lithops backend must be text, not 7"),
         (
             {"config": {"aws": {"access_key_id": "A", "secret_access_key": "TOPSECRET"}}},
             "holds access_key_id and secret_access_key, which would travel",
@@ -171,6 +175,14 @@ def test_a_function_that_was_deleted_elsewhere_does_not_hang(tmp_path):
     file.unlink()  # Lithops has noted that it is there
     with on_localhost(file, **SHORT) as engine:
         assert NOTHING_CAME in str(engine.submit(abs, -2).exception(timeout=30))
+
+
+def test_a_process_that_is_started_from_here_shares_no_results(tmp_path):
+    with on_localhost(sys.executable) as engine:
+        assert engine.submit(abs, -1).result(timeout=30) == 1
+        run_script_that_ends_nothing("lithops", {"backend": "localhost"}, tmp_path)
+        with on_localhost(sys.executable) as other:
+            assert other.submit(abs, -2).result(timeout=30) == 2  # not the 7 of the script
 
 
 def test_calls_that_wait_for_each_other_are_not_lost():

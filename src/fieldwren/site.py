@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["Site", "check_files", "check_reach", "engine_workers", "read_options", "site_of"]
 
 _LAMBDA_WORKERS: Final = 1000
-"""Calls at the same time that an account is taken to allow before it is asked."""
+"""Calls at the same time that an account is taken to allow before it is asked: AWS's default limit
+of concurrent executions in a region."""
+_LAMBDA_BANDWIDTH: Final = 40e6
+"""Bytes per second of one function from S3. Functions were seen to move 30 to 75 MB/s; this is a
+careful figure in there, so that tasks end sooner than planned rather than later."""
+_LAMBDA_LATENCY: Final = 0.03
+"""Seconds to the first byte of a range request to S3 in the same region: what the measurements of
+the reading path took for it, not a figure from AWS. Many requests wait at the same time, so that
+bandwidth decides and not this."""
+_LAMBDA_OVERHEAD: Final = 1.0
+"""Seconds of a task beside reading, taken for a cold start of the package; a call to a warm sandbox
+costs 12 ms (on loopback). Not measured in AWS: the receipt's billed seconds say what it was."""
 _CLUSTER_WORKERS: Final = 64
 """Calls at the same time for which the work is cut, before a cluster is asked for its size."""
 _WORKERS_CACHE: Final = "/tmp/fieldwren/headers"  # noqa: S108 - the one folder Lambda can write
@@ -70,15 +81,15 @@ def site_of(settings: Settings) -> Site:
 
 
 def _lambda_site(options: LambdaOptions) -> Site:
-    """Functions in AWS; each moves 30 to 75 MB/s from S3 and adds a second when it starts."""
+    """Functions in AWS, each with a sandbox of its own."""
     architecture, memory = options.architecture, options.memory
     return Site(
         workers=options.workers or _LAMBDA_WORKERS,
-        latency=0.03,
-        bandwidth=40e6,
+        latency=_LAMBDA_LATENCY,
+        bandwidth=_LAMBDA_BANDWIDTH,
         alone=True,
-        overhead=1.0,
-        task_seconds=(5.0, min(60.0, options.timeout / 4)),
+        overhead=_LAMBDA_OVERHEAD,
+        task_seconds=(5.0, min(60.0, options.timeout / 4)),  # a call that is lost costs no more
         dollars_per_second=call_dollars(
             calls=0, seconds=1, memory=memory, architecture=architecture
         ),

@@ -33,7 +33,7 @@ def check_engine(name: str) -> None:
     Raises:
         OptionError: there is no such engine.
     """
-    if name not in ENGINES:
+    if name not in tuple(ENGINES):
         raise OptionError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
 
 

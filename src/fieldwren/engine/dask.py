@@ -263,18 +263,31 @@ def _connected(scheduler: Any, patience: float, security: Any) -> Any:
         return scheduler
     where: dict[str, Any] = {"address": scheduler}
     if isinstance(scheduler, str) and scheduler.endswith(".json"):
-        where = {"scheduler_file": scheduler}
+        where = {"scheduler_file": _awaited(scheduler, patience)}
     for name in ("distributed.client", "distributed.batched"):  # their news come as our errors
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return distributed.Client(
             **where, timeout=patience, security=security, set_as_default=False, name="fieldwren"
         )
+    except TypeError as error:
+        words = f"dask scheduler must be an address, a cluster or a Client, not {scheduler!r}"
+        raise OptionError(words) from error
     except (OSError, TimeoutError, ValueError) as error:
         raise EngineError(
             f"no Dask scheduler answers at {scheduler} ({type(error).__name__}): check [dask] "
             "scheduler, and that the port is open"
         ) from error
+
+
+def _awaited(file: str, patience: float) -> str:
+    """A scheduler file; one that is not there yet is waited for, which Dask would do for ever."""
+    until = time.monotonic() + patience
+    while not os.path.exists(file):  # noqa: PTH110 - text from the configuration
+        if time.monotonic() > until:
+            raise EngineError(f"there is no Dask scheduler file {file} after {patience:g} s")
+        time.sleep(0.05)
+    return file
 
 
 def _security(*files: str) -> Any:

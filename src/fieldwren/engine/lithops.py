@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,9 @@ _WORKERS: Final = 100
 """Calls in flight on a cloud where none are asked for."""
 _GRACE: Final = 1.0
 """Seconds to end Lithops after a call was lost."""
+_SESSION: Final = ("__LITHOPS_SESSION_ID", "__LITHOPS_TOTAL_EXECUTORS")
+"""What Lithops exports: a process started from here would number its executors as this one goes on
+to, and each would be given results of the other."""
 _SECRETS: Final = ("access_key_id", "secret_access_key", "session_token")
 
 
@@ -85,7 +89,7 @@ def _started(settings: dict[str, Any], *, patience: float, longest: float) -> An
     try:
         from lithops.concurrent.futures import FunctionExecutor  # noqa: PLC0415 - optional
 
-        return within(
+        inner = within(
             patience,
             FunctionExecutor,
             config=settings,
@@ -98,6 +102,9 @@ def _started(settings: dict[str, Any], *, patience: float, longest: float) -> An
     except Exception as error:  # Lithops raises plain Exceptions, its backends those of any cloud
         name = settings["lithops"].get("backend", "")
         raise EngineError(f"Lithops cannot use its backend {name}: {error}") from error
+    for variable in _SESSION:
+        os.environ.pop(variable, None)
+    return inner
 
 
 class LithopsCalls(RemoteCalls):
@@ -159,8 +166,11 @@ def _settings(config: Any, backend: str) -> dict[str, Any]:
         raise MissingExtraError("--engine lithops", "lithops") from None
     if isinstance(config, str) and config and not Path(config).expanduser().is_file():
         raise OptionError(f"lithops config: there is no file {config}")
-    known = config if isinstance(config, dict) else load_config(config or None, log=False)
-    settings: dict[str, Any] = {name: dict(table or {}) for name, table in known.items()}
+    known: Any = load_config(config or None, log=False) if isinstance(config, str) else config
+    try:
+        settings: dict[str, Any] = {name: dict(table or {}) for name, table in known.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise OptionError("lithops config must be the path of a file, or tables by name") from None
     general = settings.setdefault("lithops", {})
     if backend:
         general["backend"] = backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.errors import OptionError
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_options"]
 
-_WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+}
 _TRUTH: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -25,7 +31,7 @@ def checked_options(
     A maker with ``**options`` checks for itself.
 
     Raises:
-        OptionError: a name is unknown, or text cannot be turned into its type.
+        OptionError: a name is unknown, or a value cannot be turned into its type.
     """
     parameters = inspect.signature(maker).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -39,17 +45,40 @@ def checked_options(
 
 
 def _converted(engine: str, name: str, annotation: str, value: Any) -> Any:
-    """The value in its type; only numbers and truth values are checked."""
+    """The value in its type."""
     kind = annotation.removesuffix(" | None")
-    if kind not in _WORDS:
+    if kind not in _WORDS or (value is None and kind != annotation):
         return value
     try:
-        if kind == "bool":
-            return _TRUTH[str(value).lower()]
-        number = float(value) if kind == "float" else int(value)
-    except (KeyError, TypeError, ValueError):
+        made: Any = _CONVERTERS[kind](value)
+    except (KeyError, TypeError, ValueError, OverflowError):
         words = f"{engine} {name} must be {_WORDS[kind]}, not {value!r}"
         raise OptionError(words) from None
-    if not number >= 0:
-        raise OptionError(f"{engine} {name} must not be negative, it is {value!r}")
-    return number
+    if kind in {"int", "float"} and not 0 <= made < math.inf:
+        raise OptionError(f"{engine} {name} must not be negative or endless, it is {value!r}")
+    return made
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != float(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)
+
+
+def _truth(value: Any) -> bool:
+    return _TRUTH[str(value).lower()]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+_CONVERTERS: Final = {"int": _whole, "float": _number, "bool": _truth, "str": _text}
