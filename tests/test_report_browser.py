@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import shutil
 import time
 import zlib
@@ -140,6 +141,20 @@ def many(tmp_path_factory):
     )
 
 
+def marked(frame, look):
+    """Where a drawing has marks of a look, in its own units; all of a look are one path."""
+    paths = frame.locator(f"path.{look}").evaluate_all("all => all.map(e => e.getAttribute('d'))")
+    return [(float(x), float(y)) for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", "".join(paths))]
+
+
+def point_at(page, frame, spot):
+    """Move the mouse to a mark."""
+    frame.scroll_into_view_if_needed()
+    box, width = frame.bounding_box(), frame.locator("svg").evaluate("e => e.viewBox.baseVal.width")
+    x, y = (v * box["width"] / width for v in spot)
+    page.mouse.move(box["x"] + x, box["y"] + y)
+
+
 def names(page):
     return page.locator("#table tbody tr:not([hidden]) th a").all_inner_texts()
 
@@ -153,7 +168,9 @@ def test_all_places_are_drawn_when_they_come_into_sight(visit, four):
     assert section.locator("path.band").count() >= 1
     assert section.locator("rect.season").count() >= 5
     assert section.locator(".frame path.usual").count() == 1
-    assert section.locator(".frame").nth(1).locator("rect.seen").count() > 50
+    calendar = section.locator(".frame").nth(1)
+    assert len(marked(calendar, "seen")) > 50
+    assert len(marked(calendar, "clear")) > 100
     heads = section.locator("h4").all_inner_texts()
     assert heads == ["Series", "Calendar of passes", "Pictures", "Seasons"]
 
@@ -163,9 +180,8 @@ def test_every_observation_is_drawn_with_the_shape_of_its_status(visit, four, an
     page.wait_for_selector("#place-4 path.curve")
     rows = analysis.observations[analysis.observations["place_id"] == "sula"]
     drawn = page.locator("#place-4 .frame").first
-    for status, shape in (("ok", "circle.clear"), ("low_coverage", "circle.partly")):
-        assert drawn.locator(shape).count() == (rows["status"] == status).sum()
-    assert drawn.locator("path.outlier").count() == (rows["status"] == "outlier").sum()
+    for status, look in (("ok", "clear"), ("low_coverage", "partly"), ("outlier", "outlier")):
+        assert len(marked(drawn, look)) == (rows["status"] == status).sum()
     marks = drawn.locator("path.lane").evaluate_all("all => all.map(e => e.getAttribute('d'))")
     elsewhere = rows["status"].isin({"ok", "low_coverage", "outlier", "duplicate"}).sum()
     assert sum(d.count("v") for d in marks) == len(rows) - elsewhere
@@ -174,7 +190,8 @@ def test_every_observation_is_drawn_with_the_shape_of_its_status(visit, four, an
 def test_pointing_at_an_observation_says_all_about_it(visit, four):
     page = visit(four, at="#place-4")
     page.wait_for_selector("#place-4 path.curve")
-    page.locator("#place-4 .frame circle.clear").nth(40).hover(force=True)
+    frame = page.locator("#place-4 .frame").first
+    point_at(page, frame, marked(frame, "clear")[40])
     said = page.locator("#tip").inner_text().splitlines()
     assert said[0].startswith("201")
     assert said[1].startswith("NDVI 0.")
@@ -216,9 +233,9 @@ def test_years_are_chosen_and_drawn_over_with_the_mouse(visit, four):
     page = visit(four, at="#place-4")
     page.wait_for_selector("#place-4 path.curve")
     frame = page.locator("#place-4 .frame").first
-    everything = frame.locator("circle.clear").count()
+    everything = len(marked(frame, "clear"))
     page.locator("#place-4 select").select_option("2015")
-    assert 20 < frame.locator("circle.clear").count() < everything / 3
+    assert 20 < len(marked(frame, "clear")) < everything / 3
     page.locator("#place-4").get_by_role("button", name="Later year").click()
     assert page.locator("#place-4 select").input_value() == "2016"
     page.locator("#place-4 select").select_option("")
@@ -227,7 +244,7 @@ def test_years_are_chosen_and_drawn_over_with_the_mouse(visit, four):
     page.mouse.down()
     page.mouse.move(box["x"] + 500, box["y"] + 120, steps=4)
     page.mouse.up()
-    assert 5 < frame.locator("circle.clear").count() < everything / 2
+    assert 5 < len(marked(frame, "clear")) < everything / 2
     assert page.locator("#place-4 select").input_value() == "own"
 
 
@@ -472,7 +489,8 @@ def test_odd_series_are_drawn(values, visit, tmp_path):
     )
     page = visit(path, at="#place-1")
     page.wait_for_selector("#place-1 h4")
-    assert page.locator("#place-1 .frame .clear").count() == 2 * len(values)
+    frames = page.locator("#place-1 .frame")
+    assert len(marked(frames, "clear")) == 2 * len(values)
     marks = page.locator("#place-1 svg *").evaluate_all("all => all.map(e => e.outerHTML).join()")
     assert "NaN" not in marks
     assert "Infinity" not in marks
@@ -492,10 +510,9 @@ def test_a_stray_value_is_a_triangle_at_the_edge_and_said_when_pointed_at(visit,
     labels = frame.locator("svg text.end").all_text_contents()
     assert "1.0" in labels
     assert "1.2" not in labels
-    assert frame.locator("circle.clear").count() == len(table) - 1
-    mark = frame.locator("path.clear.beyond")
-    assert mark.count() == 1
-    mark.hover(force=True)
+    assert len(marked(frame, "clear:not(.beyond)")) == len(table) - 1
+    (mark,) = marked(frame, "clear.beyond")
+    point_at(page, frame, mark)
     said = page.locator("#tip").inner_text().splitlines()
     assert said[0] == f"{table['datetime'].iloc[60]:%Y-%m-%d}"
     assert said[1] == "NDVI 1.430, clear"
@@ -523,3 +540,16 @@ def test_five_hundred_places_open_filter_and_draw_quickly(visit, many):
     assert (loaded < 15, filtered < 5, drawn < 5) == (True, True, True)
     page.get_by_role("button", name="Next place of the table").click()
     page.locator("#opened", has_text="1 of 500 open").wait_for()
+    page.get_by_role("button", name="Open all").click()
+    start = time.perf_counter()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert time.perf_counter() - start < 20
+    assert page.locator(".place .frame svg").count() == 1000
+    assert page.locator(".place svg *").count() < 200 * 500
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    section = page.locator("#place-300")
+    section.scroll_into_view_if_needed()
+    frame = section.locator(".frame").first
+    page.wait_for_function(
+        "f => f.firstChild.viewBox.baseVal.width === f.clientWidth", arg=frame.element_handle()
+    )

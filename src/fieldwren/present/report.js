@@ -32,7 +32,7 @@ function open(id) {
   const place = places.get(id);
   if (!place) return;
   show(id);
-  render(place);
+  renew(place);
   place.section.scrollIntoView();
   place.section.querySelector("h3").focus({ preventScroll: true });
   told();
@@ -74,7 +74,7 @@ function placeTools(id) {
 
 const watcher = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries) if (entry.isIntersecting) render(places.get(entry.target.id));
+    for (const entry of entries) if (entry.isIntersecting) renew(places.get(entry.target.id));
   },
   { rootMargin: "300px" },
 );
@@ -264,21 +264,24 @@ byId("open-all").addEventListener("click", () => {
 byId("close-all").addEventListener("click", () => close(opened().map((place) => place.section.id)));
 byId("print").addEventListener("click", () => window.print());
 
+// What is out of sight is drawn when it is seen.
+function watchAnew() {
+  for (const { section } of opened()) {
+    watcher.unobserve(section);
+    watcher.observe(section);
+  }
+}
 function forPaper(on) {
   if (printing === on) return;
   printing = on;
-  for (const place of opened()) {
-    render(place);
-    draw(place);
-  }
+  if (on) opened().forEach(renew);
+  else watchAnew();
 }
 window.addEventListener("beforeprint", () => forPaper(true));
 window.addEventListener("afterprint", () => forPaper(false));
 window.addEventListener("resize", () =>
   requestAnimationFrame(() => {
-    if (!printing)
-      for (const place of opened())
-        if (place.data && place.frame?.clientWidth !== place.width) draw(place);
+    if (!printing) watchAnew();
   }),
 );
 

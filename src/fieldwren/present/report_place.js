@@ -33,20 +33,14 @@ function drawCalendar(place) {
     if (rows.status[k] !== "duplicate")
       byMonth.set(monthOf(day), [...(byMonth.get(monthOf(day)) || []), k]);
   });
-  const targets = [];
+  const [targets, points, boxes, lanes] = [[], [], { seen: "", unseen: "" }, {}];
   for (let m = monthOf(data.begin); m <= monthOf(data.end); m++) {
     const found = byMonth.get(m) || [],
       clear = found.filter((k) => rows.status[k] === "ok").length;
     const [cx, cy] = [left + (m % 12) * month, top + (Math.floor(m / 12) - a) * row];
-    svg.append(
-      s("rect", {
-        class: clear ? "seen" : "unseen",
-        x: cx + 0.5,
-        y: cy + 0.5,
-        width: month - 1,
-        height: row - 1,
-      }),
-    );
+    const wide = (month - 1).toFixed(1);
+    boxes[clear ? "seen" : "unseen"] +=
+      `M${dot(cx + 0.5, cy + 0.5)}h${wide}v${row - 1}h${-wide}z`;
     targets.push({
       x: cx + month / 2,
       y: cy + row / 2,
@@ -55,12 +49,14 @@ function drawCalendar(place) {
   }
   for (const k of [...byMonth.values()].flat()) {
     const [px, py, status] = [x(rows.date[k]), y(rows.date[k]), rows.status[k]];
-    if (status in POINTS) svg.append(mark(status, px, py + row / 2, month < 34 ? 2.1 : 2.9));
-    else
-      svg.append(
-        s("path", { class: `lane lane-${rows.lane[k]}`, d: `M${dot(px, py + 5)}v${row - 10}` }),
-      );
+    if (status in POINTS) points.push({ status, x: px, y: py + row / 2 });
+    else lanes[rows.lane[k]] = `${lanes[rows.lane[k]] || ""}M${dot(px, py + 5)}v${row - 10}`;
   }
+  svg.append(
+    ...Object.entries(boxes).map(([name, d]) => s("path", { class: name, d })),
+    ...Object.entries(lanes).map(([k, d]) => s("path", { class: `lane lane-${k}`, d })),
+    ...marks(points, month < 34 ? 2.1 : 2.9),
+  );
   place.calendar.replaceChildren(svg);
   place.exploreCalendar({ svg, targets: () => targets });
 }
@@ -278,7 +274,6 @@ function read(id) {
 }
 
 function render(place) {
-  if (place.data) return;
   const { section } = place,
     live = section.querySelector(".live"),
     name = section.querySelector("h3").textContent;
@@ -328,5 +323,10 @@ function draw(place) {
   if (!place.frame) return;
   drawSeries(place);
   drawCalendar(place);
-  place.width = place.frame.clientWidth;
+  place.width = printing ? null : place.frame.clientWidth; // which costs a layout
+}
+
+function renew(place) {
+  if (!place.data) render(place);
+  else if (place.frame && (printing || place.width !== place.frame.clientWidth)) draw(place);
 }
