@@ -56,36 +56,6 @@ def settings(path="~/.config/fieldwren/config.toml"):
     return tomllib.loads(Path(path).expanduser().read_text())
 
 
-def test_setup_then_hello_then_teardown_leaves_nothing(account, capsys):
-    blank = contents(account)
-    assert run(*SCRIPT) == 0
-    said = capsys.readouterr().out
-    assert "Hello " in said
-    assert f"bucket {BUCKET}: created" in said
-    assert settings() == {
-        "engine": "lambda",
-        "lambda": {
-            "bucket": BUCKET,
-            "prefix": "fieldwren",
-            "region": "us-east-1",
-            "role": "fieldwren-worker",
-            "function": "fieldwren",
-            "memory": 256,
-            "timeout": 30,
-            "architecture": ARCHITECTURE,
-        },
-    }
-    assert run("hello", "-q") == 0
-    assert "from fieldwren-256-" in capsys.readouterr().out
-    assert run("dashboard", "-q") == 0
-    assert len(json.loads(contents(account))) == 6
-    assert run("teardown", "--yes") == 0
-    assert contents(account) == blank
-    assert not Path("~/.config/fieldwren/config.toml").expanduser().exists()
-    assert run("teardown", "--yes") == 0
-    assert "Nothing to remove" in capsys.readouterr().out
-
-
 def test_the_role_may_do_what_workers_do_and_no_more(account):
     assert run(*SCRIPT, "--no-hello", "-q") == 0
     iam = boto3.client("iam")
