@@ -320,6 +320,25 @@ def test_other_settings_are_not_overwritten_unasked(account, capsys):
     assert "# mine\n[lambda]\n" in Path("fieldwren.toml").read_text()
 
 
+def test_settings_in_a_file_that_commands_do_not_look_for(account, monkeypatch, capsys):
+    assert run(*SCRIPT, "--bucket", "fields", "--config", "a b.toml", "--no-hello") == 0
+    file = Path("a b.toml").resolve()
+    hint = f"do not read a b.toml by themselves: export FIELDWREN_CONFIG='{file}'"
+    assert hint in capsys.readouterr().out
+    there = contents(account)
+    assert run("setup", "--yes", "--config", "a b.toml", "--no-hello") == 0
+    assert contents(account) == there
+    assert run("teardown", "--yes", "--config", "nowhere.toml") == 2
+    assert "--config nowhere.toml: there is no such file" in capsys.readouterr().err
+    monkeypatch.setenv("FIELDWREN_CONFIG", str(file))
+    assert run("setup", "--yes", "--no-hello") == 0
+    assert "FIELDWREN_CONFIG" not in capsys.readouterr().out
+    monkeypatch.delenv("FIELDWREN_CONFIG")
+    assert run("teardown", "--yes", "--config", "a b.toml") == 0
+    assert contents(account) == "{}"
+    assert not file.exists()
+
+
 def test_all_else_in_the_file_stays_through_setup_and_teardown(account):
     old = '# mine\nsensor = "sentinel-2"\n\n# the cluster\n[dask]\nscheduler = "tcp://a:1"\n'
     Path("fieldwren.toml").write_text(old)
