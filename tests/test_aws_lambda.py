@@ -96,6 +96,15 @@ def test_a_large_function_is_uploaded_once_for_a_map(aws):
     assert keys(aws) == []
 
 
+def test_a_large_function_is_put_there_again_before_it_expires(aws, monkeypatch):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.executor._FRESH", -1.0)
+    table = np.arange(5 * 2**20 // 8, dtype=np.float64)
+    with with_options(aws, workers=1) as engine:
+        assert list(engine.map(lambda i: table[i], range(3))) == list(range(3))
+        assert len(keys(aws)) == 3
+    assert keys(aws) == []
+
+
 def test_what_cannot_be_removed_from_the_bucket_costs_no_result(aws, monkeypatch, caplog):
     call = BaseClient._make_api_call
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -92,6 +95,24 @@ def test_other_sources_give_another_package(tmp_path, monkeypatch, built):
     assert other.digest != built.digest
     assert other.versions == built.versions
     other.path.unlink()
+
+
+def test_what_was_not_used_for_a_month_leaves_the_cache(tmp_path, built):
+    (cached,) = PACKAGES.glob(f"wheels-{package._wheels_key(built.architecture)}")
+    shutil.copytree(cached, tmp_path / cached.name)
+    (tmp_path / "wheels-0").mkdir()
+    for name in ("worker-0.zip", "0.json", "worker-1.zip", "1.json", "notes.txt", "wheels-0/a"):
+        (tmp_path / name).touch()
+    long_ago = time.time() - 31 * 86_400
+    for name in ("worker-0.zip", "0.json", "notes.txt", "wheels-0"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    made = build_package(tmp_path, built.architecture)
+    os.utime(made.path, (long_ago, long_ago))
+    assert build_package(tmp_path, built.architecture) == made
+    assert made.path.stat().st_mtime > long_ago + 86_400  # it was used
+    left = {p.name for p in tmp_path.iterdir()} - {made.path.name, cached.name}
+    assert {"worker-1.zip", "1.json", "notes.txt"} < left
+    assert not left & {"worker-0.zip", "0.json", "wheels-0"}
 
 
 def test_a_package_that_was_deleted_is_made_again(built):

@@ -1,33 +1,44 @@
-"""The main job on Lambda: the embedded archive in S3, the same table as on this machine."""
+"""The main job on Lambda, from setup to teardown: the archive in S3, the same table as here."""
 
 from __future__ import annotations
 
 import json
 import posixpath
+import tomllib
+import uuid
+from collections import Counter
+from pathlib import Path
 
 import boto3
 import pandas as pd
 import pytest
 
 import fieldwren as fw
-from aws import CACHE, REGION
+from aws import ARCHITECTURE, CACHE, REGION
+from cloud_account import BUCKET, contents
 from fieldwren.archive.simulated import demo_archive, demo_places
 from fieldwren.cli import main
 from fieldwren.errors import OptionError
 
 SPAN = {"since": "2017-04", "until": "2017-07"}
+SIZE = ("--memory", "512", "--timeout", "30")
+CONFIG = Path("~/.config/fieldwren/config.toml")
 
 
 @pytest.fixture(scope="module")
 def archive(aws_account):
-    """The embedded archive, as far as the tests read it, in a bucket of its own."""
-    folder, bucket = demo_archive(CACHE), "fieldwren-demo-archive"
+    return serve_archive(aws_account)
+
+
+def serve_archive(account):
+    """The embedded archive, as far as the tests read it, in a bucket of its own; its URL."""
+    folder, bucket = demo_archive(CACHE), f"fieldwren-demo-{uuid.uuid4().hex[:8]}"
     items = json.loads((folder / "items.json").read_text())
     items["features"] = [
         i for i in items["features"] if "2017-04" <= i["properties"]["datetime"] < "2017-08"
     ]
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
-    store = boto3.client("s3", endpoint_url=aws_account.endpoint, **keys)
+    store = boto3.client("s3", endpoint_url=account.endpoint, **keys)
     store.create_bucket(Bucket=bucket)
     store.put_object(Bucket=bucket, Key="items.json", Body=json.dumps(items).encode())
     for item in items["features"]:
@@ -45,26 +56,59 @@ def engine_settings(aws, monkeypatch):
         monkeypatch.setenv(f"FIELDWREN_LAMBDA_{name.upper()}", str(value))
 
 
-@pytest.mark.usefixtures("engine_settings")
-def test_run_on_lambda_gives_the_table_of_the_local_engine_and_says_what_it_cost(
-    aws, archive, tmp_path, capsys
-):
-    here = fw.observe(demo_places(), archive=archive, **SPAN)
-    places = demo_archive(CACHE) / "places.geojson"
-    command = ["run", str(places), "--archive", archive, "--engine", "lambda", "--json"]
+def test_from_a_blank_account_to_the_table_of_the_local_engine_and_back(account, capsys):
+    archive = serve_archive(account)
+    blank = contents(account)
+
+    def fieldwren(*arguments):
+        assert main([str(a) for a in arguments]) == 0
+        return capsys.readouterr().out
+
+    said = fieldwren("setup", "--yes", "--architecture", ARCHITECTURE, *SIZE)
+    assert "Hello " in said
+    assert f"bucket {BUCKET}: created" in said
+    assert tomllib.loads(CONFIG.expanduser().read_text()) == {
+        "engine": "lambda",
+        "lambda": {
+            "bucket": BUCKET,
+            "prefix": "fieldwren",
+            "region": "us-east-1",
+            "role": "fieldwren-worker",
+            "function": "fieldwren",
+            "memory": 512,
+            "timeout": 30,
+            "architecture": ARCHITECTURE,
+        },
+    }
+    assert "from fieldwren-512-" in fieldwren("hello", "--engine", "lambda", "-q")
+    fieldwren("dashboard", "-q")
+    kinds = Counter(name.partition(" ")[0] for name in json.loads(contents(account)))
+    assert kinds - Counter(name.partition(" ")[0] for name in json.loads(blank)) == dict.fromkeys(
+        ("bucket", "rules", "role", "function", "logs", "dashboard"), 1
+    )
+
+    called = account.emulator.counts["calls"]
+    job = ("run", demo_archive(CACHE) / "places.geojson", "--archive", archive, "--json")
     span = [part for name, value in SPAN.items() for part in (f"--{name}", value)]
-    assert main([*command, *span, "--out", str(tmp_path / "out")]) == 0
-    receipt = json.loads(capsys.readouterr().out)["receipt"]
-    there = pd.read_parquet(tmp_path / "out" / "observations.parquet")
+    receipt = json.loads(fieldwren(*job, *span, "--engine", "lambda", "--out", "out"))["receipt"]
+    here = fw.observe(demo_places(), archive=archive, engine="local", **SPAN)
+    there = pd.read_parquet("out/observations.parquet")
     pd.testing.assert_frame_equal(
         there.reset_index(drop=True), here.table.reset_index(drop=True), check_exact=True
     )
     assert (there["status"] == "ok").sum() > 20
     engine = receipt["engine"]
     assert engine["engine"] == "lambda"
-    assert engine["calls"] == engine["invocations"] == aws.emulator.counts["calls"] > 0
+    assert engine["calls"] == engine["invocations"] > 0
+    assert engine["calls"] == account.emulator.counts["calls"] - called
     assert engine["dollars"] > 0
+    assert not engine["at_least"]
     assert receipt["cost"]["requests"] > 0
+
+    fieldwren("teardown", "--yes")
+    assert contents(account) == blank
+    assert not CONFIG.expanduser().exists()
+    assert "Nothing to remove" in fieldwren("teardown", "--yes")
 
 
 @pytest.mark.usefixtures("engine_settings")

@@ -53,7 +53,7 @@ def test_each_has_functions_logs_dashboard_and_permissions_of_its_own(two, accou
 
 
 def test_teardown_of_one_leaves_the_other_whole_and_the_last_leaves_nothing(
-    two, account, use, capsys, request
+    two, account, use, capsys, request, monkeypatch
 ):
     assert main(["teardown", "--yes"]) == 0
     said = capsys.readouterr().out
@@ -64,7 +64,8 @@ def test_teardown_of_one_leaves_the_other_whole_and_the_last_leaves_nothing(
     assert contents(account) == two
     use("one.toml")
     assert main(["hello", "-q"]) == 0
-    assert main(["teardown", "--yes", "-q"]) == 0
+    monkeypatch.delenv("FIELDWREN_CONFIG")
+    assert main(["teardown", "--yes", "-q", "--config", "one.toml"]) == 0
     assert contents(account) == "{}"
 
 

@@ -56,36 +56,6 @@ def settings(path="~/.config/fieldwren/config.toml"):
     return tomllib.loads(Path(path).expanduser().read_text())
 
 
-def test_setup_then_hello_then_teardown_leaves_nothing(account, capsys):
-    blank = contents(account)
-    assert run(*SCRIPT) == 0
-    said = capsys.readouterr().out
-    assert "Hello " in said
-    assert f"bucket {BUCKET}: created" in said
-    assert settings() == {
-        "engine": "lambda",
-        "lambda": {
-            "bucket": BUCKET,
-            "prefix": "fieldwren",
-            "region": "us-east-1",
-            "role": "fieldwren-worker",
-            "function": "fieldwren",
-            "memory": 256,
-            "timeout": 30,
-            "architecture": ARCHITECTURE,
-        },
-    }
-    assert run("hello", "-q") == 0
-    assert "from fieldwren-256-" in capsys.readouterr().out
-    assert run("dashboard", "-q") == 0
-    assert len(json.loads(contents(account))) == 6
-    assert run("teardown", "--yes") == 0
-    assert contents(account) == blank
-    assert not Path("~/.config/fieldwren/config.toml").expanduser().exists()
-    assert run("teardown", "--yes") == 0
-    assert "Nothing to remove" in capsys.readouterr().out
-
-
 def test_the_role_may_do_what_workers_do_and_no_more(account):
     assert run(*SCRIPT, "--no-hello", "-q") == 0
     iam = boto3.client("iam")
@@ -348,6 +318,25 @@ def test_other_settings_are_not_overwritten_unasked(account, capsys):
     assert run(*SCRIPT, "--bucket", "fields", "--config", "here", "--overwrite", "-q") == 0
     assert settings("fieldwren.toml")["lambda"]["bucket"] == "fields"
     assert "# mine\n[lambda]\n" in Path("fieldwren.toml").read_text()
+
+
+def test_settings_in_a_file_that_commands_do_not_look_for(account, monkeypatch, capsys):
+    assert run(*SCRIPT, "--bucket", "fields", "--config", "a b.toml", "--no-hello") == 0
+    file = Path("a b.toml").resolve()
+    hint = f"do not read a b.toml by themselves: export FIELDWREN_CONFIG='{file}'"
+    assert hint in capsys.readouterr().out
+    there = contents(account)
+    assert run("setup", "--yes", "--config", "a b.toml", "--no-hello") == 0
+    assert contents(account) == there
+    assert run("teardown", "--yes", "--config", "nowhere.toml") == 2
+    assert "--config nowhere.toml: there is no such file" in capsys.readouterr().err
+    monkeypatch.setenv("FIELDWREN_CONFIG", str(file))
+    assert run("setup", "--yes", "--no-hello") == 0
+    assert "FIELDWREN_CONFIG" not in capsys.readouterr().out
+    monkeypatch.delenv("FIELDWREN_CONFIG")
+    assert run("teardown", "--yes", "--config", "a b.toml") == 0
+    assert contents(account) == "{}"
+    assert not file.exists()
 
 
 def test_all_else_in_the_file_stays_through_setup_and_teardown(account):

@@ -29,8 +29,8 @@ __all__ = [
     "Settings",
     "config_path",
     "engine_options",
-    "file_to_come",
     "resolve",
+    "using_file",
 ]
 
 
@@ -171,17 +171,17 @@ def resolve(**given: Any) -> Settings:
     return Settings(**values, origins={n: origins.get(n, "default") for n in NAMES})
 
 
-_to_come: Final = ContextVar("to_come", default=False)
+_chosen: Final = ContextVar[Path | None]("chosen", default=None)
 
 
 @contextmanager
-def file_to_come() -> Generator[None]:
-    """Meanwhile FIELDWREN_CONFIG may name a file that is not there yet, as setup writes it."""
-    token = _to_come.set(True)
+def using_file(path: Path | None) -> Generator[None]:
+    """Meanwhile this is the configuration file, even if not there yet; None changes nothing."""
+    token = _chosen.set(path)
     try:
         yield
     finally:
-        _to_come.reset(token)
+        _chosen.reset(token)
 
 
 def config_path() -> Path | None:
@@ -195,13 +195,14 @@ def config_path() -> Path | None:
 
 def _config_file() -> tuple[Path | None, dict[str, Any]]:
     """The first configuration file that exists, and what it says."""
-    named = os.environ.get("FIELDWREN_CONFIG")
+    chosen = _chosen.get()
+    named = chosen or os.environ.get("FIELDWREN_CONFIG")
     usual = (Path("fieldwren.toml"), Path("~/.config/fieldwren/config.toml").expanduser())
     for path in (Path(named),) if named else usual:
         try:
             return path, tomllib.loads(path.read_text())
         except FileNotFoundError:
-            if named and not _to_come.get():
+            if named and not chosen:
                 raise OptionError(f"FIELDWREN_CONFIG names {path}, which does not exist") from None
         except (tomllib.TOMLDecodeError, OSError) as error:
             raise OptionError(f"{path} cannot be read as TOML: {error}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fieldwren.cli.asking import asker_of, confirm
@@ -141,6 +140,17 @@ def _dashboard(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _teardown(options: argparse.Namespace, screen: Screen) -> int:
+    from fieldwren.cloud.interview import settings_file  # noqa: PLC0415 - only where needed
+    from fieldwren.config import using_file  # noqa: PLC0415 - likewise
+
+    file = settings_file(options.config) if options.config else None
+    if file and not file.is_file():
+        raise OptionError(f"--config {file}: there is no such file")
+    with using_file(file):
+        return _tear_down(options, screen)
+
+
+def _tear_down(options: argparse.Namespace, screen: Screen) -> int:
     from fieldwren.cloud.account import account_of  # noqa: PLC0415 - only where needed
     from fieldwren.cloud.teardown import inventory  # noqa: PLC0415 - likewise
     from fieldwren.config import config_path  # noqa: PLC0415 - likewise
@@ -149,7 +159,7 @@ def _teardown(options: argparse.Namespace, screen: Screen) -> int:
     asker = asker_of(options, screen.out, "fieldwren teardown")
     aws = _lambda_options()
     account = account_of(aws)
-    found = inventory(aws, account, Path(options.config) if options.config else config_path())
+    found = inventory(aws, account, config_path())
     loud = not (options.quiet or options.json)
     if loud:
         where = f"account {account.id}, {aws.region}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,9 +71,12 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _setup(options: argparse.Namespace, screen: Screen) -> int:
-    from fieldwren.config import file_to_come  # noqa: PLC0415 - only where needed
+    from fieldwren.cloud.interview import file_in_use, settings_file  # noqa: PLC0415
+    from fieldwren.config import using_file  # noqa: PLC0415 - only where needed
 
-    with file_to_come():
+    named = settings_file(options.config) if options.config else None
+    known = named if named and named.is_file() else file_in_use()  # has the earlier answers
+    with using_file(known.expanduser()):
         return _set_up(options, screen)
 
 
@@ -194,8 +198,22 @@ def _finish(
         if said:
             print(said)
         say(screen, _NEXT)
-        if answers.hint:
-            say(screen, f"\n{answers.hint}")
+        for hint in (answers.hint, _unread(answers)):
+            if hint:
+                say(screen, f"\n{hint}")
+
+
+def _unread(answers: Answers) -> str:
+    """What to do where commands do not find the configuration file."""
+    from fieldwren.cloud.interview import file_in_use  # noqa: PLC0415 - only where needed
+
+    file = answers.file.resolve()
+    if file == file_in_use().expanduser().resolve():
+        return ""
+    return (
+        f"Commands in this folder do not read {answers.file} by themselves:"
+        f" export FIELDWREN_CONFIG={shlex.quote(str(file))}"
+    )
 
 
 _WELCOME: Final = """\

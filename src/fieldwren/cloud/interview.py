@@ -21,7 +21,7 @@ from fieldwren.errors import CloudError, OptionError
 if TYPE_CHECKING:
     from fieldwren.cloud.account import Account
 
-__all__ = ["ADVANCED", "Answers", "interview"]
+__all__ = ["ADVANCED", "Answers", "file_in_use", "interview", "settings_file"]
 
 HERE: Final = Path("fieldwren.toml")
 HOME: Final = Path("~/.config/fieldwren/config.toml")
@@ -203,14 +203,23 @@ def _table(options: LambdaOptions) -> dict[str, Value]:
     return table | ({"profile": options.profile} if options.profile else {})
 
 
+def settings_file(text: str) -> Path:
+    """The configuration file that is meant by "here", "home" or a path."""
+    return Path({"here": str(HERE), "home": str(HOME)}.get(text, text)).expanduser()
+
+
+def file_in_use() -> Path:
+    """The configuration file that commands read, or would read if it were there."""
+    return Path(os.environ.get("FIELDWREN_CONFIG") or (HERE if HERE.exists() else HOME))
+
+
 def _file(
     tables: Mapping[str, Mapping[str, Value]], given: Mapping[str, Any], asker: Asker
 ) -> Path:
     """The configuration file; asks before other values of these tables in it change."""
-    named = os.environ.get("FIELDWREN_CONFIG")
 
     def check(text: str) -> Path:
-        path = Path({"here": str(HERE), "home": str(HOME)}.get(text, text)).expanduser()
+        path = settings_file(text)
         if path.is_dir():
             raise OptionError(f"{path} is a folder: name a file in it, such as {path / HERE}")
         read_text(path)
@@ -222,7 +231,7 @@ def _file(
             text="Which file shall keep these settings?",
             why=f'"here" is {HERE} in this folder, "home" is {HOME}, for all folders.'
             " Or give a path. What else is in the file stays.",
-            default=named or str(HERE if HERE.exists() else HOME),
+            default=str(file_in_use()),
             check=check,
         ),
         given,

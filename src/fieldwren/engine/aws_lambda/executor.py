@@ -49,6 +49,8 @@ _STRAGGLES: Final = 3.0, 5.0
 """A straggler takes so many times the median, and so many seconds at least."""
 _SHARED: Final = 100_000
 """Bytes of a function from which on calls of one map share it in the bucket."""
+_FRESH: Final = 43_200.0
+"""Seconds after which it is put there again, as keys of calls expire after a day."""
 
 
 def lambda_executor(**options: Any) -> LambdaExecutor:
@@ -73,13 +75,14 @@ class _Shared:
         self.data = _pickled(self.name, function)
         self._lock = threading.Lock()
         self._blob: dict[str, str] | None = None
+        self._put = 0.0
 
     def packed(self, spill: Spill) -> dict[str, str]:
-        """The function as calls carry it; a large one lies in the bucket, once."""
+        """The function as calls carry it; a large one lies in the bucket for half a day."""
         with self._lock:
-            if self._blob is None:
+            if self._blob is None or time.monotonic() - self._put > _FRESH:
                 limit = _SHARED if spill.place() else LIMIT
-                self._blob = spill.pack(self.data, limit=limit)
+                self._blob, self._put = spill.pack(self.data, limit=limit), time.monotonic()
             return self._blob
 
 

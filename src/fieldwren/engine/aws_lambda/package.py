@@ -2,9 +2,10 @@
 
     wheels for the platform (pip) + sources of the worker ─► reproducible zip, named by its hash
 
-It is made on any machine, because nothing in it is compiled here, and kept in the cache folder. The
-versions are those installed here. Where a platform has no wheel of one, the newest older one is
-taken; that concerns numpy on the runtime of Python 3.11 (Amazon Linux 2, an old glibc).
+It is made on any machine, because nothing in it is compiled here, and kept in the cache folder
+until nobody has used it for a month. The versions are those installed here. Where a platform has no
+wheel of one, the newest older one is taken; that concerns numpy on the runtime of Python 3.11
+(Amazon Linux 2, an old glibc).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +55,8 @@ _NOT_NEEDED: Final = re.compile(
     r"(^|/)(tests|__pycache__|bin|f2py|include)/|\.(pyi|pyc|a|lib|h|typed)$|/(RECORD|INSTALLER)$"
 )
 _MOMENT: Final = (2020, 1, 1, 0, 0, 0)
+_KEPT: Final = 30 * 86_400.0
+"""Seconds for which the cache keeps what nobody uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ def build_package(cache: Path, architecture: str) -> Package:
     note = cache / f"{name}.json"
     if not note.is_file():
         cache.mkdir(parents=True, exist_ok=True)
+        _forget_old(cache)
         known = _build(cache, architecture, wanted, sources)
         replace_file(note, lambda p: p.write_text(json.dumps(known)))
     known = json.loads(note.read_text())
@@ -99,6 +105,8 @@ def build_package(cache: Path, architecture: str) -> Package:
     if not path.is_file():
         note.unlink()
         return build_package(cache, architecture)
+    for used in (note, path):
+        _mark_used(used)
     return Package(
         path=path,
         digest=known["digest"],
@@ -106,6 +114,20 @@ def build_package(cache: Path, architecture: str) -> Package:
         architecture=architecture,
         versions=known["versions"],
     )
+
+
+def _mark_used(path: Path) -> None:
+    with suppress(OSError):  # a cache may belong to somebody else, or be cleared meanwhile
+        os.utime(path)
+
+
+def _forget_old(cache: Path) -> None:
+    """Remove packages and wheels that were not used for long, such as those of old versions."""
+    before = time.time() - _KEPT
+    with suppress(OSError):
+        for path in [*cache.glob("*.json"), *cache.glob("worker-*.zip"), *cache.glob("wheels-*")]:
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _requirements() -> list[str]:
@@ -138,6 +160,7 @@ def _build(
             _zip_wheels(made, architecture, wanted)
             with suppress(OSError):  # somebody else has made it meanwhile
                 made.rename(base)
+        _mark_used(base)
         known = json.loads((base / "known.json").read_text())
         draft = Path(scratch) / "package.zip"
         shutil.copyfile(base / "wheels.zip", draft)
