@@ -54,8 +54,11 @@ class Screen:
         self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:  # what is not done stays undone on the screen, too
+            self._bars.stop()
 
     def close(self) -> None:
         """Take the bars to their end, so that what follows stands below them."""

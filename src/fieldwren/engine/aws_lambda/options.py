@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-from dataclasses import dataclass, fields
-from typing import Any, Final, Self, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
+from fieldwren.engine.options import checked_options
 from fieldwren.errors import OptionError
 
 __all__ = ["ARCHITECTURES", "LambdaOptions"]
@@ -71,19 +71,7 @@ class LambdaOptions:
         Raises:
             OptionError: a name is unknown or a value cannot be used; the message says which.
         """
-        kinds = get_type_hints(cls)
-        names = [f.name for f in fields(cls)]
-        values: dict[str, Any] = {}
-        for name, value in given.items():
-            if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-                raise OptionError(f"unknown option {name!r} of the lambda engine; {hint}")
-            try:
-                values[name] = kinds[name](value)
-            except (TypeError, ValueError):
-                raise OptionError(f"lambda {name} must be a whole number, not {value!r}") from None
-        return cls(**values)
+        return cls(**checked_options("lambda", cls, given))
 
 
 _RANGES: Final = {
