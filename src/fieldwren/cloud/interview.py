@@ -239,7 +239,10 @@ def _file(
     )
     clashes = _clashes(file, tables)
     overwrite = yes_or_no(
-        "overwrite", f"{file} says {', '.join(clashes)}: replace that?", default=False
+        "overwrite",
+        f"{file} says {', '.join(clashes)}: replace that?",
+        default=False,
+        why="What was made with that stays in the account: `fieldwren teardown` before removes it.",
     )
     if clashes and not answer(overwrite, given, asker):
         raise OptionError(
