@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -199,7 +199,8 @@ class DaskCalls(RemoteCalls):
         """Have Dask cancel what it has not started; what runs, runs to its end there."""
         with self._lock:
             flying = list(self._flying)
-        self._client.cancel(flying, force=True)
+        with suppress(RuntimeError):  # the client is closed already, and its calls with it
+            self._client.cancel(flying, force=True)
 
 
 class _Shared:
