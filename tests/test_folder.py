@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,19 @@ def test_strange_names_are_kept_in_all_tables_and_stay_in_the_folder(name, tmp_p
     assert {p.parent for p in tmp_path.rglob("*") if p.is_file()} == {out, out / "plots"}
     loaded = Results.load(out)
     assert [(p.id, p.name) for p in loaded.places] == [(name, name), ("plain", "plain")]
+
+
+def test_a_place_without_a_name_is_called_by_its_id_in_all_pictures(tmp_path):
+    geometry = make_places()[1].geometry
+    places = [Place(id="north-40", name=" \u2028", geometry=geometry)]
+    rows = pa.Table.from_pandas(make_observations(places, years=1), preserve_index=False)
+    results = Results(places=tuple(places), rows=rows, receipt=RECEIPT)
+    assert "north-40" in [text.get_text() for text in results.plot("north-40").texts]
+    assert "<b>north-40</b>" in results.map().get_root().render().replace("\\u003c", "<").replace(
+        "\\u003e", ">"
+    )
+    report = results.report(tmp_path / "report.html").read_text("utf-8")
+    assert re.search(r'<text class="name [^>]*>north-40</text>', report)
 
 
 def test_what_there_is_one_of_is_said_so():

@@ -137,7 +137,7 @@ def _properties(
         }
         if summary.last is not None:
             facts["latest"] = f"{summary.latest:.3f} on {summary.last:%Y-%m-%d}"
-        name = str(escape(style.clean_name(place.name)))
+        name = str(escape(style.place_name(place)))
         spark = svg.sparkline(curves.get(place.id), scale)
         html = _popup(name, summary, anomaly, facts, spark, index=index)
         look = {"color": style.INK, "weight": 1.5, "fillColor": colour, "fillOpacity": 0.85}

@@ -106,7 +106,7 @@ def plot_place(
         _draw_notes(panel, [*notes, *beyond])
     else:
         _draw_sentence(panel, no_value(summary))
-    _draw_title(panel, place.name, simulated=run.simulated)
+    _draw_title(panel, style.place_name(place, 64), simulated=run.simulated)
     words = f"{index.upper()}: {summary.clear:,} clear of {summary.passes:,} passes"
     panel.say(words, LEFT, 669, **_SMALL)
     _draw_legend(panel)
@@ -297,8 +297,7 @@ def _draw_notes(panel: Panel, notes: Sequence[str]) -> None:
 
 def _draw_title(panel: Panel, name: str, *, simulated: bool) -> None:
     look: dict[str, Any] = {"fontweight": "bold", "fontfamily": list(_families())}
-    words = style.clean_name(name, 64)
-    title = panel.say(words, LEFT, 709, color=style.INK, fontsize=14, **look)
+    title = panel.say(name, LEFT, 709, color=style.INK, fontsize=14, **look)
     with _any_glyph():
         width = max(1.0, title.get_window_extent().width)
     room = (0.7 * SIZE[0]) if simulated else (RIGHT - LEFT)

@@ -196,7 +196,7 @@ def _entries(
         notes = analysis.notes.get(place.id, ()) if summary.clear else [no_value(summary)]
         yield _Entry(
             place=place,
-            name=style.clean_name(place.name) or style.clean_name(place.id),
+            name=style.place_name(place),
             properties=_properties(place),
             anchor=f"place-{number + 1}",
             summary=summary,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from fieldwren.model import Place
+
 __all__ = [
     "ABSENT",
     "ANOMALIES",
@@ -37,6 +39,7 @@ __all__ = [
     "date_extent",
     "date_ticks",
     "days",
+    "place_name",
     "range_of_rows",
     "round_values",
     "value_range",
@@ -200,6 +203,11 @@ def clean_name(name: str, limit: int = 80) -> str:
     """Untrusted text as one printable line of at most ``limit`` characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def place_name(place: Place, limit: int = 80) -> str:
+    """The name of a place as one printable line; its id where nothing of the name is printable."""
+    return clean_name(place.name, limit) or clean_name(place.id, limit)
 
 
 def days(times: pd.Series[Any]) -> NDArray[np.int64]:

@@ -117,7 +117,7 @@ def overview(
     """
     geometries = [unwrapped(place.geometry) for place in places]
     view = _view(geometries)
-    names = [style.clean_name(place.name, 40) for place in places]
+    names = [style.place_name(place, 40) for place in places]
     labels = _labels(view, geometries, names) if len(places) <= 12 else [""] * len(places)
     size = 6.0 if len(places) <= 40 else 5.0 if len(places) <= 150 else 4.0
     parts = [_land(view), _graticule(view)]

@@ -32,12 +32,14 @@ class Notes:
         """Clear rows without stray values outside [-1, 1], which most indices never have."""
         value, place = clear["value"].to_numpy(), clear["place"].to_numpy()
         outside, stray = np.abs(value) > 1, find_strays(value, place)
-        all_ = np.bincount(place)
-        for number, many in enumerate(np.bincount(place[outside])):
-            share = f"{many} of {all_[number]} clear values lie outside [-1, 1]"
-            if stray[place == number].any():
+        size = len(self._ids)
+        counted = (place, place[outside], place[stray])
+        all_, many, left = (np.bincount(some, minlength=size) for some in counted)
+        for number in np.flatnonzero(many).tolist():
+            share = f"{many[number]} of {all_[number]} clear values lie outside [-1, 1]"
+            if left[number]:
                 self.add(number, f"{share}: they are not used for curve and mean.")
-            elif many:
+            else:
                 self.add(number, f"{share}: they are used, as the index seems not to be bounded.")
         return clear[~stray]
 
