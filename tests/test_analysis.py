@@ -15,7 +15,8 @@ from fake_results import make_observations, make_places
 from fieldwren.season.analysis import SeasonOptions, analyse
 from fieldwren.season.methods import SMOOTHERS
 from fieldwren.season.phenology import METHODS
-from fieldwren.season.rows import GREATEST, observation_weights
+from fieldwren.season.rows import observation_weights
+from fieldwren.season.strays import GREATEST
 
 DAY = pd.Timedelta(days=1)
 

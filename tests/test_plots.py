@@ -158,10 +158,19 @@ def test_seasons_are_shaded_from_start_to_end_with_a_mark_at_the_peak():
     boxes = [path.get_extents() for path in shading.get_paths()]
     start, end = (style.days(seasons(2014, 2015)[name]) for name in ("start", "end"))
     assert [box.x0 for box in boxes] == start.tolist()
-    last = style.date_extent(ROWS["datetime"])[1]
-    assert [box.x1 for box in boxes] == [end[0], last], "a cut season reaches the end"
+    last = style.days(curve()["date"])[-1]
+    assert [box.x1 for box in boxes] == [end[0], last], "a cut season reaches the end of the curve"
     peaks = lines(figure)["season, peak"].get_xdata()
     np.testing.assert_array_equal(peaks, style.days(seasons(2014, 2015)["peak"]))
+
+
+def test_a_season_that_has_not_ended_is_shaded_as_far_as_the_curve_is_known():
+    series = curve()
+    hole = series["date"].between("2014-08-01", "2015-05-31")
+    series.loc[hole, ["smooth", "low", "high"]] = np.nan
+    figure = plot_place(ROWS, NAPA, series, index="ndvi", seasons=seasons(2014, cut=True))
+    (box,) = figure.axes[0].collections[0].get_paths()
+    assert box.get_extents().x1 == style.days(pd.Series([pd.Timestamp("2014-07-31")]))[0]
 
 
 def test_a_place_without_seasons_has_none_in_its_legend():

@@ -43,8 +43,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from fieldwren.model import Place
+
+    Whole = NDArray[np.int64]
 
 __all__ = ["SIZE", "plot_place", "save_plot"]
 
@@ -96,7 +99,7 @@ def plot_place(
     panel = Panel.of(figure, rows, index)
     panel.grid()
     if seasons is not None and len(rows):
-        _draw_seasons(panel, seasons)
+        _draw_seasons(panel, seasons, series)
     if series is not None and len(series):
         _draw_curve(panel, series)
     beyond = _draw_values(panel, rows, index)
@@ -169,8 +172,11 @@ def _any_glyph() -> Generator[None]:
         yield
 
 
-def _draw_seasons(panel: Panel, seasons: pd.DataFrame) -> None:
-    """Shade the seasons; mark start and end with a line, and the peak with a triangle."""
+def _draw_seasons(panel: Panel, seasons: pd.DataFrame, series: pd.DataFrame | None) -> None:
+    """Shade the seasons; mark start and end with a line, and the peak with a triangle.
+
+    A season without a start or an end is shaded as far as the curve is known.
+    """
     from matplotlib.collections import PolyCollection  # noqa: PLC0415 - optional
 
     known = seasons[seasons["peak"].notna()]
@@ -178,7 +184,7 @@ def _draw_seasons(panel: Panel, seasons: pd.DataFrame) -> None:
         return
     start, peak, end = (style.days(known[name]) for name in ("start", "peak", "end"))
     missing = np.datetime64("NaT", "D").astype(np.int64)
-    first, last = panel.dates
+    first, last = panel.dates if series is None else _known_around(series, peak)
     left = np.where(start == missing, first, start)
     right = np.where(end == missing, last, end)
     boxes = [[(a, 0), (a, 1), (b, 1), (b, 0)] for a, b in zip(left, right, strict=True)]
@@ -192,6 +198,16 @@ def _draw_seasons(panel: Panel, seasons: pd.DataFrame) -> None:
         panel.bars(edges, panel.bottom, TOP, **look)
     look = {"marker": "v", "ls": "", "ms": 5 if few else 3.5, "color": _SEASON_EDGE, "zorder": 1}
     panel.below(peak, np.full(len(peak), 0.985), label="season, peak", **look)
+
+
+def _known_around(series: pd.DataFrame, peak: Whole) -> tuple[Whole, Whole]:
+    """For each peak the first and the last day of the part of the curve in which it lies."""
+    known = series["smooth"].notna().to_numpy(bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
+    day = style.days(series["date"])
+    first, last = day[edges[::2]], day[edges[1::2] - 1]
+    part = np.searchsorted(first, peak, side="right") - 1
+    return first[part], last[part]
 
 
 def _draw_curve(panel: Panel, series: pd.DataFrame) -> None:

@@ -91,13 +91,24 @@ function drawGrid(place, f) {
   return parts;
 }
 
+// The first and the last day around a day on which the curve is known: gaps of most of a year part it.
+function knownAround({ start, step, value }, day) {
+  const at = Math.max(0, Math.min(value.length - 1, Math.round((day - start) / step)));
+  const known = (k) => (value[k] ?? null) !== null;
+  let [a, b] = [at, at];
+  while (known(a - 1)) a--;
+  while (known(b + 1)) b++;
+  return [start + a * step, start + b * step];
+}
+
 function drawSeasons({ data, from, to }, f) {
   const [areas, marks] = [[], []],
     { season, start, end, peak, peak_value: value } = data.seasons;
   const known = (peak || []).map((day, k) => k).filter((k) => peak[k] !== null);
-  known.forEach((k, n) => {
-    const a = start[k] ?? end[known[n - 1]] ?? data.first,
-      b = end[k] ?? start[known[n + 1]] ?? data.last;
+  known.forEach((k) => {
+    const [first, last] = knownAround(data.curve, peak[k]);
+    const a = start[k] ?? first,
+      b = end[k] ?? last;
     if (b < from || a > to) return;
     const [left, right, name] = [f.x(a), f.x(b), text(season[k])];
     areas.push(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fieldwren.season.outliers import find_drops
+from fieldwren.season.strays import GREATEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fieldwren.season.outliers import Drops
 
-__all__ = ["GREATEST", "clear_rows", "mark_outliers", "observation_weights", "place_index"]
-
-GREATEST: Final = 1e6
-"""No index is greater; a ratio whose divisor is next to nothing may be."""
+__all__ = ["clear_rows", "mark_outliers", "observation_weights", "place_index"]
 
 
 def place_index(observations: pd.DataFrame, more: tuple[str, ...] = ()) -> pd.Index:

@@ -1,5 +1,7 @@
 """Values outside [-1, 1] of an index that stays within: divisions by almost nothing.
 
+An index that is not bounded has strays, too: what is greater than any index.
+
 The curve, means and the ranges of pictures leave them out; the rows keep them.
 """
 
@@ -13,7 +15,10 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["find_strays", "stray_rows"]
+__all__ = ["GREATEST", "find_strays", "stray_rows"]
+
+GREATEST: Final = 1e6
+"""No index is greater; a ratio whose divisor is next to nothing may be."""
 
 _SHARE: Final = 0.1
 """A place with a greater share of its clear values outside has an index that is not bounded."""
@@ -39,7 +44,7 @@ def find_strays(
     size = int(place.max()) + 1
     many = np.bincount(place[outside & tells], minlength=size)
     bounded = many <= _SHARE * np.bincount(place[tells], minlength=size)
-    return outside & bounded[place]
+    return outside & (bounded[place] | (np.abs(value) > GREATEST))
 
 
 def stray_rows(observations: pd.DataFrame, index: str) -> NDArray[np.bool_]:
