@@ -40,12 +40,13 @@ def test_curve_variance_and_errors_left_out_agree_with_dense_matrices(counts, se
     lam = 10**power
     knots = make_knots(days, values, np.array(counts))
     fitted = fit(knots, weights, np.full(len(counts), lam), inverse=True)
-    line = daily(knots, fitted)
+    (line,) = daily(knots, fitted)
+    stops = np.cumsum(line.lengths)
     above, leverage = left_out(knots, fitted)
     for k, n in enumerate(counts):
         curve, covariance, at = dense(days[:n, k], values[:n, k], weights[:n, k], lam)
-        own = line.series == k
-        assert line.day[own].tolist() == list(range(days[0, k], days[n - 1, k] + 1))
+        assert line.lengths[k] == days[n - 1, k] - days[0, k] + 1
+        own = slice(stops[k] - line.lengths[k], stops[k])
         assert_allclose(line.value[own], curve, atol=1e-6)
         assert_allclose(line.variance[own], np.diag(covariance), rtol=1e-5)
         share = np.diag(covariance)[at] * weights[:n, k]
@@ -64,6 +65,6 @@ def test_an_error_left_out_is_that_of_the_curve_through_the_others():
 
 def test_every_day_knows_its_neighbours():
     knots = make_knots(np.array([[3], [5], [9]]), np.zeros((3, 1)), np.array([3]))
-    line = daily(knots, fit(knots, np.ones((3, 1)), np.array([1e3]), inverse=True))
+    (line,) = daily(knots, fit(knots, np.ones((3, 1)), np.array([1e3]), inverse=True))
     assert line.since.tolist() == [0, 1, 0, 1, 2, 3, 4]
     assert line.gap.tolist() == [2, 2, 4, 4, 4, 4, 4]

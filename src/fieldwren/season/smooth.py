@@ -11,7 +11,7 @@ the curve. The solver is :mod:`fieldwren.season.whittaker`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fieldwren.season.whittaker import daily, fit, left_out, make_knots
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fieldwren.season.whittaker import Fit, Knots
+    from fieldwren.season.whittaker import Days, Fit, Knots
 
     Array = NDArray[np.float64]
     Whole = NDArray[np.int64]
@@ -40,8 +40,6 @@ __all__ = [
     "robust_fit",
     "smooth",
 ]
-
-_T = TypeVar("_T", bound=np.generic)
 
 LAMBDA: Final = 1e3
 """Where the choice of lambda begins: follows changes that take a month and more."""
@@ -193,45 +191,48 @@ def smooth(known: Series, *, lam: float | None = None) -> Curves:
         known: the observations.
         lam: greater is smoother; None: chosen for each series.
     """
-    blocks = known.blocks()
-    parts = [_smooth_block(block, lam) for block in blocks]  # threads would not be faster
-    lam_of, noise = np.full((2, known.k), np.nan)
-    for block, part in zip(blocks, parts, strict=True):
-        lam_of[block.numbers], noise[block.numbers] = part.lam, part.noise
-    number = _joined([p.series for p in parts], np.int64)
-    order = np.argsort(number, kind="stable")
-    return Curves(
-        series=number[order],
-        day=_joined([p.day for p in parts], np.int64)[order],
-        smooth=_joined([p.smooth for p in parts], np.float64)[order],
-        low=_joined([p.low for p in parts], np.float64)[order],
-        high=_joined([p.high for p in parts], np.float64)[order],
-        gap=_joined([p.gap for p in parts], np.bool_)[order],
-        lam=lam_of,
-        noise=noise,
+    curves, starts = _room(known)
+    for block in known.blocks():  # threads would not be faster
+        fitted, noise = robust_fit(block.knots, block.weights, lam)
+        curves.lam[block.numbers], curves.noise[block.numbers] = fitted.lam, noise
+        for days in daily(block.knots, fitted):
+            _write(days, noise[days.series], curves, starts[block.numbers[days.series]])
+    return curves
+
+
+def _room(known: Series) -> tuple[Curves, Whole]:
+    """Curves to be written, and shape (k,): where that of each series starts."""
+    counts = np.bincount(known.series, minlength=known.k)
+    stops, have = np.cumsum(counts), counts >= MIN_DATES
+    first, lengths = np.zeros((2, known.k), np.int64)
+    first[have] = known.day[(stops - counts)[have]]
+    lengths[have] = known.day[stops[have] - 1] - first[have] + 1
+    starts, total = np.cumsum(lengths) - lengths, int(lengths.sum())
+    curves = Curves(
+        series=np.repeat(np.arange(known.k), lengths),
+        day=np.arange(total) - np.repeat(starts - first, lengths),
+        smooth=np.empty(total),
+        low=np.empty(total),
+        high=np.empty(total),
+        gap=np.empty(total, np.bool_),
+        lam=np.full(known.k, np.nan),
+        noise=np.full(known.k, np.nan),
     )
+    return curves, starts
 
 
-def _joined(parts: list[NDArray[_T]], kind: type[_T]) -> NDArray[_T]:
-    return np.concatenate([np.empty(0, kind), *parts])
-
-
-def _smooth_block(block: Block, lam: float | None) -> Curves:
-    fitted, noise = robust_fit(block.knots, block.weights, lam)
-    line = daily(block.knots, fitted)
-    gap, unknown = gaps(line.since, line.gap)
-    value = np.where(unknown, np.nan, line.value)
-    reach = _BAND * np.sqrt(line.variance) * noise[line.series]
-    return Curves(
-        series=block.numbers[line.series],
-        day=line.day,
-        smooth=value,
-        low=value - reach,
-        high=value + reach,
-        gap=gap,
-        lam=fitted.lam,
-        noise=noise,
-    )
+def _write(days: Days, noise: Array, curves: Curves, starts: Whole) -> None:
+    """Curve, band and gaps of some series, at their places in the curves of all."""
+    gap, unknown = gaps(days.since, days.gap)
+    value = np.where(unknown, np.nan, days.value)
+    reach = _BAND * np.sqrt(days.variance) * np.repeat(noise, days.lengths)
+    low, high = value - reach, value + reach
+    stop = 0
+    for start, length in zip(starts.tolist(), days.lengths.tolist(), strict=True):
+        own, stop = slice(stop, stop + length), stop + length
+        there = slice(start, start + length)
+        curves.smooth[there], curves.gap[there] = value[own], gap[own]
+        curves.low[there], curves.high[there] = low[own], high[own]
 
 
 def gaps(since: Whole, between: Whole) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -39,11 +39,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
 __all__ = ["Days", "Fit", "Knots", "daily", "fit", "left_out", "make_knots"]
+
+_FEW: Final = 16  # series whose days are computed at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,12 +264,12 @@ def left_out(knots: Knots, fitted: Fit) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """Every day from the first to the last observation of each series, one after the other."""
+    """Every day from the first to the last observation of some series, one after the other."""
 
-    series: NDArray[np.int64]
-    """Number of the series; all of shape (days of all series,)."""
-    day: NDArray[np.int64]
-    """Day."""
+    series: slice
+    """Which series of the block."""
+    lengths: NDArray[np.int64]
+    """Shape (series,): days of each; all others have the shape (days of all these series,)."""
     value: Array
     """The curve."""
     variance: Array
@@ -276,26 +280,32 @@ class Days:
     """Days between the observation before and the one after."""
 
 
-def daily(knots: Knots, fitted: Fit) -> Days:
-    """The curve and its variance on every day; both are polynomials between two observations."""
-    spans = knots.used[1:].T  # of shape (k, m - 1): in the order of the series, then of time
-    gap = knots.gaps.T[spans].astype(np.int64)
-    lasts = np.cumsum(knots.counts - 1) - 1  # the last span of a series has its last day too
-    days = gap.copy()
-    days[lasts] += 1
-    since = np.arange(days.sum()) - np.repeat(np.cumsum(days) - days, days)
-    gaps = np.repeat(gap, days)
-    parts = since / gaps
-    return Days(
-        series=np.repeat(np.arange(len(knots.counts)), np.diff(np.cumsum(days)[lasts], prepend=0)),
-        day=np.repeat(knots.days[:-1].T[spans], days) + since,
-        value=_polynomials(_CURVE, _curve_terms(knots, fitted), spans, days, parts),
-        variance=np.maximum(
-            _polynomials(_VARIANCE, _variance_terms(knots, fitted), spans, days, parts), 0.0
-        ),
-        since=since,
-        gap=gaps,
-    )
+def daily(knots: Knots, fitted: Fit) -> Iterator[Days]:
+    """The curve and its variance on every day, of a few series at a time.
+
+    Both are polynomials between two observations.
+    """
+    curve, variance = _curve_terms(knots, fitted), _variance_terms(knots, fitted)
+    for first in range(0, len(knots.counts), _FEW):
+        few = slice(first, first + _FEW)
+        spans = knots.used[1:, few].T  # of shape (k, m - 1): in the order of the series, then time
+        gap = knots.gaps[:, few].T[spans].astype(np.int64)
+        lasts = np.cumsum(knots.counts[few] - 1) - 1  # the last span of a series has its last day
+        days = gap.copy()
+        days[lasts] += 1
+        since = np.arange(days.sum()) - np.repeat(np.cumsum(days) - days, days)
+        gaps = np.repeat(gap, days)
+        parts = since / gaps
+        yield Days(
+            series=few,
+            lengths=np.diff(np.cumsum(days)[lasts], prepend=0),
+            value=_polynomials(_CURVE, curve[:, :, few], spans, days, parts),
+            variance=np.maximum(
+                _polynomials(_VARIANCE, variance[:, :, few], spans, days, parts), 0.0
+            ),
+            since=since,
+            gap=gaps,
+        )
 
 
 def _polynomials(
