@@ -71,14 +71,15 @@ def dekad_means(series: Whole, day: Whole, value: Array, places: int) -> tuple[i
     """
     if not len(day):
         return 1970, np.full((places, 0, DEKADS), np.nan)
-    date = day.astype("datetime64[D]")
+    start = int(day.min())
+    date = np.arange(start, int(day.max()) + 1).astype("datetime64[D]")  # each day but once
     month = date.astype("datetime64[M]")
     of_month = (date - month).astype(np.int64)
     months = month.astype(np.int64)
-    first = int(months.min()) // 12
-    years = int(months.max()) // 12 - first + 1
+    first = int(months[0]) // 12
+    years = int(months[-1]) // 12 - first + 1
     dekad = (months - 12 * first) * 3 + np.minimum(of_month // 10, 2)
-    cell = series * (years * DEKADS) + dekad
+    cell = series * (years * DEKADS) + dekad[day - start]
     known = np.isfinite(value)
     size = places * years * DEKADS
     count = np.bincount(cell[known], minlength=size)
