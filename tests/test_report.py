@@ -276,7 +276,13 @@ def test_the_extremes_are_said_in_sentences():
     )
     counts = "1 place below the usual for the time of year, 1 as usual, 1 above, 1 unknown"
     assert spread.before == f"Latest values: {counts}."
-    assert data.before.startswith("Half of the places have 9 clear dates or more")
+    assert data.before == "Each place with data has 9 clear dates or more."
+
+
+def test_how_far_the_data_carry_is_said_of_places_that_have_some():
+    *_, data, blind = stand_outs([observed(n) for n in (1, 4, 9, 0)], [None] * 4, "ndvi", 2)
+    assert data.before == "Each place with data has 1 clear date or more, half of them 4 or more."
+    assert blind.before == "1 place has no clear date at all."
 
 
 def test_an_ordinary_place_is_no_extreme():

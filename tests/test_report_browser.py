@@ -9,6 +9,7 @@ import shutil
 import time
 import zlib
 from struct import pack
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -384,7 +385,7 @@ def test_a_place_without_clear_dates_says_so_and_still_shows_its_passes(visit, f
     section.locator(".frame").first.wait_for()
     assert "No clear observation in" in section.locator(".notes").inner_text()
     assert section.locator("path.lane").count() > 0
-    assert "no season: too few clear dates" in section.inner_text()
+    assert "No season: too few clear dates" in section.inner_text()
     assert section.locator("path.curve").count() == 0
 
 
@@ -422,10 +423,24 @@ def test_touch_reads_an_observation(visit, four):
     assert box["x"] + box["width"] <= 360
 
 
-def test_reduced_motion_is_respected(visit, four):
-    glide = "getComputedStyle(document.documentElement).scrollBehavior"
-    assert visit(four, reduced_motion="reduce").evaluate(glide) == "auto"
-    assert visit(four, reduced_motion="no-preference").evaluate(glide) == "smooth"
+@pytest.mark.parametrize("options", [{}, PHONE])
+def test_a_place_that_is_chosen_is_what_is_seen(visit, four, options):
+    page = visit(four, reduced_motion="no-preference", **options)
+    top = "document.querySelector('#place-4').getBoundingClientRect().top"
+    page.locator("#table a[href='#place-4']").click()
+    page.wait_for_selector("#place-3 .frame svg, #place-4 .frame svg")
+    page.wait_for_timeout(300)  # places above it are drawn, and make the page longer
+    assert 0 <= page.evaluate(top) < 50
+
+
+def test_a_curve_without_a_band_has_none_in_the_legend(visit, places, analysis, tmp_path):
+    bare = SimpleNamespace(**vars(analysis))
+    bare.series = analysis.series.assign(low=np.nan, high=np.nan)
+    path = write_report(tmp_path / "r.html", places=places, analysis=bare, index="ndvi")
+    page = visit(path, at="#place-2")
+    words = page.locator("#place-2 .key li").all_inner_texts()
+    assert "curve" in words
+    assert not any("band" in said for said in words)
 
 
 def test_paper_gets_the_overview_and_every_open_place(visit, four, tmp_path):

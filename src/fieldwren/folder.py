@@ -77,9 +77,11 @@ def _read(path: Path, read: Callable[[Path], _T]) -> _T:
     try:
         return read(path)
     except FileNotFoundError:
-        raise LedgerError(f"{path.parent} holds no {path.name}: run into it once more") from None
+        raise LedgerError(
+            f"{path.parent} holds no {path.name}: name the folder of a run, or run into it again"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, shapely.GEOSException) as error:
-        raise LedgerError(f"{path} cannot be read ({error}): run into it once more") from error
+        raise LedgerError(f"{path} cannot be read ({error}): run into its folder again") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -128,11 +128,10 @@ def _data(summaries: Sequence[Summary]) -> list[Finding]:
     clear = [s.clear for s in summaries if s.clear]
     found: list[Finding] = []
     if len(clear) > 1:
-        text = (
-            f"Half of the places have {median(clear):,.0f} clear dates or more; "
-            f"the least that a place with data has is {min(clear):,}."
-        )
-        found.append(Finding(before=text))
+        text = f"Each place with data has {counted(min(clear), 'clear date')} or more"
+        if median(clear) > min(clear):
+            text += f", half of them {median(clear):,.0f} or more"
+        found.append(Finding(before=f"{text}."))
     blind = len(summaries) - len(clear)
     if blind:
         verb = "has" if blind == 1 else "have"

@@ -119,12 +119,16 @@ function folded(label, build) {
   return made;
 }
 
+const sentence = (clause) => `${clause[0].toUpperCase()}${clause.slice(1)}.`;
+
 function seasonsTable({ seasons: t }) {
   const known = (t.peak || []).map((day, k) => k).filter((k) => t.peak[k] !== null);
   const notes = (t.note || [])
-    .map(
-      (note, k) => text(note) && (known.includes(k) ? `${text(t.season[k])}: ` : "") + text(note),
-    )
+    .map((note, k) => {
+      if (!text(note)) return "";
+      if (known.includes(k)) return `${text(t.season[k])}: ${text(note)}`;
+      return t.start[k] === null ? sentence(text(note)) : `From ${iso(t.start[k])}: ${text(note)}`;
+    })
     .filter(Boolean);
   const parts = [h("h4", {}, "Seasons")];
   if (known.length) {

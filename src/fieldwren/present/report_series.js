@@ -323,12 +323,13 @@ function legend(data) {
   if (rows.value.some((v, k) => rows.status[k] in POINTS && beyond(data, v)))
     items.push([sample(...mark("ok", "above")), "beyond the axis"]);
   if (data.curve) {
+    const band = data.curve.above.some((v) => v !== null);
     items.push([
       sample(
-        s("rect", { class: "band", width: 24, height: 12 }),
+        ...(band ? [s("rect", { class: "band", width: 24, height: 12 })] : []),
         s("path", { class: "curve", d: "M0 6H24" }),
       ),
-      "curve with its band (about 95 %)",
+      band ? "curve with its band (about 95 %)" : "curve",
     ]);
     if (data.curve.gaps.length)
       items.push([

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["season_table"]
+__all__ = ["HIDES", "season_table"]
+
+HIDES: Final = 60
+"""Days of a gap within a season in which it may have peaked unseen: two months."""
 
 _KINDS: Final = {
     "place_id": "str",
@@ -120,7 +123,7 @@ def _row(season: Season, curve: _Curve) -> dict[str, Any]:
         "greening": None if start is None else _rate(curve.z, start, peak),
         "senescing": None if end is None else _rate(curve.z, peak, end),
         "integral": season.integral,
-        "note": _note(season, curve.gap),
+        "note": _note(season, curve),
     }
 
 
@@ -128,8 +131,8 @@ def _row_of_rise(rise: Rise, curve: _Curve) -> dict[str, Any]:
     trough, last = (str(curve.dates[at])[:10] for at in (rise.trough, -1))
     return {
         "start": None if rise.start is None else curve.dates[rise.start],
-        "note": f"it may not have peaked when the curve ends on {last}, having risen by "
-        f"{rise.amount:.2f} since {trough}; its start may move",
+        "note": f"the rise by {rise.amount:.2f} since {trough} may not have peaked when the curve "
+        f"ends on {last}; its start may move",
     }
 
 
@@ -137,7 +140,7 @@ def _rate(z: Array, start: int, stop: int) -> float | None:
     return float((z[stop] - z[start]) / (stop - start)) if stop > start else None
 
 
-def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
+def _note(season: Season, curve: _Curve) -> str | None:
     """What is missing of a season, and which of its dates are guesses."""
     said: list[str] = []
     if season.start is None:
@@ -156,13 +159,27 @@ def _note(season: Season, gap: NDArray[np.bool_]) -> str | None:
             ("end", [season.end]),
             ("base", season.troughs),
         )
-        if any(gap[day] for day in days if day is not None)
+        if any(curve.gap[day] for day in days if day is not None)
     ]
     if guessed:
         words = " and ".join(part for part in (", ".join(guessed[:-1]), guessed[-1]) if part)
         are = "is a guess" if len(guessed) == 1 else "are guesses"
         said.append(f"{words} {are}, in a gap without clear observations")
+    hidden = _hidden(season, curve.gap)
+    if hidden:
+        first, last = (str(curve.dates[day])[:10] for day in hidden)
+        said.append(f"it may have peaked from {first} to {last}, without clear observations")
     return "; ".join(said) or None
+
+
+def _hidden(season: Season, gap: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """First and last day of the longest gap between the troughs in which a peak may be hidden."""
+    first, stop = season.troughs[0], season.troughs[1] + 1
+    edges = first + np.flatnonzero(np.diff(np.concatenate([[False], gap[first:stop], [False]])))
+    if gap[season.peak] or not len(edges):
+        return None
+    start, end = max(edges.reshape(-1, 2).tolist(), key=lambda days: days[1] - days[0])
+    return (start, end - 1) if end - start > HIDES else None
 
 
 def _unsure_start(start: int, trough: int, first: int) -> str:
