@@ -20,6 +20,7 @@ from fake_results import HOSTILE, RECEIPT, make_observations, make_places
 from fieldwren.model import STATUSES, Place
 from fieldwren.present import svg
 from fieldwren.present.chip_picture import ChipPicture
+from fieldwren.present.facts import Facts
 from fieldwren.present.findings import LatestAnomaly, latest_anomalies, stand_outs
 from fieldwren.present.notebook import style_table
 from fieldwren.present.report import write_report
@@ -262,6 +263,23 @@ def observed(n):
 
 def anomaly(z):
     return LatestAnomaly(date=dt.date(2018, 5, 1), value=0.3, expected=0.5, z=z)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"smooth": "whittaker", "smooth_lambda": 0.0}, "whittaker, lambda chosen for each place"),
+        ({"smooth": "whittaker", "smooth_lambda": 1000.0}, "whittaker, lambda 1000"),
+        ({"smooth": "workshop", "outliers": False}, "workshop; outliers are not looked for"),
+        ({}, ""),
+    ],
+)
+def test_the_report_says_which_curve_it_draws(arguments, words, tmp_path):
+    page = report(
+        tmp_path, make_places()[:1], make_observations(make_places()[:1]), {"arguments": arguments}
+    )
+    assert Facts.of({"arguments": arguments}).curve == words
+    assert (f"<dt>Curve</dt><dd>{words}</dd>" in page) == bool(words)
 
 
 def test_the_extremes_are_said_in_sentences():

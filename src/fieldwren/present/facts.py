@@ -38,6 +38,8 @@ class Facts:
     """Expression by index."""
     mask: str = ""
     """Which pixels were rejected, in words."""
+    curve: str = ""
+    """Which smoother drew the curves, in words."""
     requests: int | None = None
     """Range requests that were answered."""
     received: int | None = None
@@ -57,8 +59,8 @@ class Facts:
 
         Args:
             receipt: as ``Results.receipt`` has it: ``archive`` (name, simulated, collections),
-                ``arguments`` (since, until, mask, ...), ``started`` (ISO 8601), ``formulas``,
-                ``cost`` (requests, bytes), ``seconds`` by phase, ``versions``.
+                ``arguments`` (since, until, mask, smooth, ...), ``started`` (ISO 8601),
+                ``formulas``, ``cost`` (requests, bytes), ``seconds`` by phase, ``versions``.
         """
         archive, arguments = receipt.get("archive", {}), receipt.get("arguments", {})
         cost, seconds = receipt.get("cost", {}), receipt.get("seconds", {})
@@ -73,6 +75,7 @@ class Facts:
             started=datetime.fromisoformat(started) if started else None,
             formulas=receipt.get("formulas", {}),
             mask=_mask(arguments.get("mask", "")),
+            curve=_curve(arguments),
             requests=cost.get("requests"),
             received=cost.get("bytes"),
             seconds=sum(seconds.values()) if seconds else None,
@@ -87,3 +90,12 @@ def _mask(name: str) -> str:
         return name
     rejected = sorted(quality.name.lower().replace("_", " ") for quality in MASKS[name])
     return f"{name}: rejects {', '.join(rejected)}"
+
+
+def _curve(arguments: Mapping[str, Any]) -> str:
+    name, lam = arguments.get("smooth", ""), arguments.get("smooth_lambda")
+    if name == "whittaker":
+        name += f", lambda {lam:g}" if lam else ", lambda chosen for each place"
+    if name and not arguments.get("outliers", True):
+        name += "; outliers are not looked for"
+    return name
