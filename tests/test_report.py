@@ -21,8 +21,7 @@ from fieldwren.model import STATUSES, Place
 from fieldwren.present import svg
 from fieldwren.present.chip_picture import ChipPicture
 from fieldwren.present.facts import Facts
-from fieldwren.present.findings import LatestAnomaly, latest_anomalies, stand_outs
-from fieldwren.present.notebook import style_table
+from fieldwren.present.findings import LatestAnomaly, counted, latest_anomalies, stand_outs
 from fieldwren.present.report import write_report
 from fieldwren.present.report_data import encode, fit_pictures
 from fieldwren.present.style import Scale
@@ -303,6 +302,11 @@ def test_how_far_the_data_carry_is_said_of_places_that_have_some():
     assert blind.before == "1 place has no clear date at all."
 
 
+def test_things_are_counted():
+    assert [counted(n, "pass") for n in (1, 1200)] == ["1 pass", "1,200 passes"]
+    assert [counted(n, "place") for n in (0, 1)] == ["0 places", "1 place"]
+
+
 def test_an_ordinary_place_is_no_extreme():
     (only,) = stand_outs([observed(9)], [anomaly(0.2)], "ndvi", 2)
     assert only.before == "Its latest value is as usual for the time of year."
@@ -389,10 +393,3 @@ def test_a_run_of_another_index_shows_that_index_with_its_decimals(tmp_path):
     page = Page(path.read_text("utf-8"))
     assert "CIG of 2 places" in page.text
     assert page.data("shared")["digits"] == 2
-
-
-def test_a_styled_table_colours_the_index_and_escapes_the_rest():
-    table = make_observations(make_places()[:1], years=0.3).assign(reason="<script>")
-    shown = style_table(table, index="ndvi").to_html()
-    assert "background-color: #" in shown
-    assert "<script>" not in shown

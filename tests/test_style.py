@@ -71,6 +71,13 @@ def test_years_stand_on_their_first_day():
     assert ticks[0][0] == np.datetime64("2014-01-01").astype(int)
 
 
+def test_a_year_is_said_of_the_days_of_a_short_record_and_where_it_changes():
+    first = int(np.datetime64("2017-12-28").astype(int))
+    labels = [label for _, label in date_ticks(first, first + 8)]
+    assert labels[0] == "28 Dec 2017"
+    assert [label for label in labels[1:] if "20" in label[-4:]] == ["1 Jan 2018"]
+
+
 def test_facts_come_from_a_receipt_and_a_bare_one_is_enough():
     facts = Facts.of(RECEIPT)
     assert (facts.archive, facts.simulated, facts.since) == ("demo", True, "2013-06-01")

@@ -307,7 +307,9 @@ class Results:
         for known in self.places:
             if known.id == wanted:
                 return known
-        raise PlaceError(f"no place {wanted!r} in these results", place_id=wanted)
+        raise PlaceError(
+            f"no place has the id {wanted!r}: Results.places has all ids", place_id=wanted
+        )
 
 
 def _save_map(results: Results, folder: Path, progress: Progress) -> None:

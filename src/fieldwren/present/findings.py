@@ -140,8 +140,8 @@ def _data(summaries: Sequence[Summary]) -> list[Finding]:
 
 
 def counted(n: int, noun: str) -> str:
-    """A number with its noun: "1 place", "2 places"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    """A number with its noun: "1 place", "2 places", "2 passes"."""
+    return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def signed(value: float, digits: int) -> str:

@@ -16,7 +16,7 @@ from markupsafe import escape
 from fieldwren.errors import MissingExtraError
 from fieldwren.present import style, svg
 from fieldwren.present.facts import Facts
-from fieldwren.present.findings import LatestAnomaly, latest_anomalies, signed
+from fieldwren.present.findings import LatestAnomaly, counted, latest_anomalies, signed
 from fieldwren.present.summary import Summary, no_value, summarise
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _properties(
         if anomalies:
             colour = style.ANOMALIES.colour(anomaly.z if anomaly else None)
         facts = {
-            "clear": f"{summary.clear:,} of {summary.passes:,} passes",
+            "clear": f"{summary.clear:,} of {counted(summary.passes, 'pass')}",
             "mean": "none" if summary.mean is None else f"{index.upper()} {summary.mean:.3f}",
             "latest": "none",
             "anomaly": "none" if anomaly is None else f"{signed(anomaly.z, 1)} on {anomaly.date}",

@@ -110,7 +110,8 @@ def plot_place(
     else:
         _draw_sentence(panel, no_value(summary))
     _draw_title(panel, style.place_name(place, 64), simulated=run.simulated)
-    words = f"{index.upper()}: {summary.clear:,} clear of {summary.passes:,} passes"
+    passes = counted(summary.passes, "pass")
+    words = f"{index.upper()}: {summary.clear:,} clear of {passes}"
     panel.say(words, LEFT, 669, **_SMALL)
     _draw_legend(panel)
     source = f"archive: {style.clean_name(run.archive, 60)}" if run.archive else ""

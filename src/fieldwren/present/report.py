@@ -101,10 +101,6 @@ def write_report(
     data = PlaceData(analysis, index, digits)
     entries = list(_entries(places, analysis, data, index=index, scale=scale))
     pictures, left_out = fit_pictures(chips or {}, DATA_BYTES - sum(len(e.data) for e in entries))
-    css = _text("report.css") + _colour_rules(scale)
-    mark = "document.documentElement.className='js'"  # before the first sight of the page
-    script = "".join(_text(f"report{part}.js") for part in ("_tools", "_series", "_place", ""))
-    counts = rows["status"].value_counts()
     page = (
         _environment(scale)
         .get_template("report.html.j2")
@@ -125,11 +121,9 @@ def write_report(
             left_out=left_out,
             passes=sum(e.summary.passes for e in entries),
             clear=sum(e.summary.clear for e in entries),
-            statuses=[(s, int(counts[s]), m) for s, m in STATUSES.items() if s in counts],
-            css=Markup(css),  # noqa: S704 - written here
-            mark=Markup(mark),  # noqa: S704 - likewise
-            script=Markup(script),  # noqa: S704 - likewise
-            policy=_policy(styles=[css], scripts=[mark, script]),
+            statuses=_statuses(rows),
+            counted=counted,
+            **_own_code(scale),
             shared=_json({**_shared(index, scale, digits), "texts": data.texts.all()}),
         )
     )
@@ -144,6 +138,25 @@ def _text(name: str) -> str:
 
 def _json(value: object) -> Markup:
     return Markup(encode(value))  # noqa: S704 - encode leaves no "<"
+
+
+def _statuses(rows: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Each status that rows have, with their number and its meaning."""
+    counts = rows["status"].value_counts()
+    return [(s, int(counts[s]), meaning) for s, meaning in STATUSES.items() if s in counts]
+
+
+def _own_code(scale: style.Scale) -> dict[str, Any]:
+    """The page's style sheet and scripts, and the policy under which nothing else runs."""
+    css = _text("report.css") + _colour_rules(scale)
+    mark = "document.documentElement.className='js'"  # before the first sight of the page
+    script = "".join(_text(f"report{part}.js") for part in ("_tools", "_series", "_place", ""))
+    return {
+        "css": Markup(css),  # noqa: S704 - written here
+        "mark": Markup(mark),  # noqa: S704 - likewise
+        "script": Markup(script),  # noqa: S704 - likewise
+        "policy": _policy(styles=[css], scripts=[mark, script]),
+    }
 
 
 def _policy(*, styles: Sequence[str], scripts: Sequence[str]) -> str:
@@ -286,7 +299,8 @@ def _words(entry: _Entry, index: str, digits: int) -> str:
         lines.append(
             f"anomaly {signed(entry.latest.z, 1)} in the ten days from {entry.latest.date}"
         )
-    return "\n".join([*lines, f"{entry.summary.clear} clear of {entry.summary.passes} passes"])
+    passes = counted(entry.summary.passes, "pass")
+    return "\n".join([*lines, f"{entry.summary.clear:,} clear of {passes}"])
 
 
 def _bin(letter: str, scale: style.Scale, bins: int, value: float) -> str:

@@ -232,7 +232,11 @@ def date_ticks(first: int, last: int) -> list[tuple[int, str]]:
         step = (last - first) // 8 + 1
         at = np.arange(first, last + 1, step)
         dates = at.astype("datetime64[D]").tolist()
-        return [(int(d), f"{t.day} {_MONTHS[t.month - 1]}") for d, t in zip(at, dates, strict=True)]
+        words = [f"{date.day} {_MONTHS[date.month - 1]}" for date in dates]
+        for k, date in enumerate(dates):
+            if k == 0 or date.year != dates[k - 1].year:
+                words[k] += f" {date.year}"
+        return list(zip(at.tolist(), words, strict=True))
     months = np.arange(
         np.datetime64(first, "D").astype("datetime64[M]") + 1,
         np.datetime64(last, "D").astype("datetime64[M]") + 1,
