@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import threading
+import time
 import zipfile
 from dataclasses import replace
 
@@ -67,8 +68,16 @@ def test_a_role_that_lambda_may_not_assume_is_named(aws, fresh, monkeypatch):
     monkeypatch.setattr(deploy.time, "sleep", lambda _: None)
     monkeypatch.setattr(deploy, "_PATIENCE", 0.0)
     monkeypatch.setattr(aws.emulator, "role_failures", 1000)
-    with pytest.raises(CloudError, match="Lambda may not act as the role arn:aws:iam::1234"):
+    with pytest.raises(CloudError, match="Lambda may not act as arn:aws:iam::1234"):
         ensure_function(fresh)
+
+
+def test_a_role_that_is_not_there_is_named_at_once(aws, fresh, monkeypatch):
+    monkeypatch.setattr(aws.emulator, "role_failures", 1000)
+    start = time.monotonic()
+    with pytest.raises(CloudError, match=r"there is no role arn:\S+/nobody; run `fieldwren setup`"):
+        ensure_function(replace(fresh, role="nobody"))
+    assert time.monotonic() - start < 30
 
 
 def test_a_function_that_is_still_being_made_is_waited_for(aws, fresh, monkeypatch):

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 import fieldwren as fw
+from fieldwren.cloud.account import account_of
+from fieldwren.config import engine_options
 from fieldwren.engine import executor
 from fieldwren.engine.aws_lambda.client import client
-from fieldwren.errors import LostCallError
+from fieldwren.engine.aws_lambda.options import LambdaOptions
+from fieldwren.errors import CloudError, FieldwrenError, LostCallError
 
 pytestmark = [
     pytest.mark.smoke_aws,
@@ -24,6 +27,19 @@ pytestmark = [
         os.environ.get("FIELDWREN_SMOKE_AWS") != "1", reason="FIELDWREN_SMOKE_AWS=1 allows it"
     ),
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def account():
+    """Ends it all with one sentence where there is no account to run on."""
+    try:
+        options = LambdaOptions.of(**engine_options("lambda"))
+        account_of(options)
+        if not (options.bucket and options.region):
+            raise CloudError("no bucket or no region is named in [lambda]")
+    except FieldwrenError as error:
+        words = "this runs on a real AWS account that `fieldwren setup` has made ready"
+        pytest.exit(f"{words}: {error}", returncode=2)
 
 
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 import sys
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import boto3
 import pytest
 
 from cloud_account import BUCKET, contents, empty
 from fieldwren.cli import main
+from fieldwren.engine.aws_lambda.options import LambdaOptions
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00"  # in the manner of AWS's documentation
 
@@ -192,6 +197,47 @@ def test_a_role_that_may_not_be_looked_at_is_named(stub, capsys):
     stub["GetRole"] = (403, {}, query_error("AccessDenied", message))
     said = refused(capsys, *SETUP, "--bucket", "fields")
     assert "do not allow iam:GetRole" in said
+
+
+def test_a_log_that_may_not_be_read_is_named(stub, capsys):
+    group = f"/aws/lambda/fieldwren-2048-{LambdaOptions().mark}-0123456789ab"
+    start = f"START RequestId: {uuid.UUID(int=7)} Version: $LATEST"
+    message = "User: x is not authorized to perform: logs:GetLogEvents on resource: y"
+    for action, status, said in (
+        ("DescribeLogGroups", 200, {"logGroups": [{"logGroupName": group}]}),
+        (
+            "FilterLogEvents",
+            200,
+            {"events": [{"logStreamName": "s", "timestamp": 1, "message": start}]},
+        ),
+        ("GetLogEvents", 400, {"__type": "AccessDeniedException", "message": message}),
+    ):
+        stub[action] = (status, {}, json.dumps(said))
+    for which in ("--last", str(uuid.UUID(int=7))):
+        assert "do not allow logs:GetLogEvents" in refused(capsys, "logs", which)
+
+
+def test_the_smoke_test_says_what_it_needs(tmp_path):
+    surroundings = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "FIELDWREN_"))}
+    smoke = Path(__file__).with_name("test_aws_smoke.py")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "smoke_aws", smoke]
+    done = subprocess.run(
+        command,
+        env={
+            **surroundings,
+            "HOME": str(tmp_path),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "FIELDWREN_SMOKE_AWS": "1",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "a real AWS account that `fieldwren setup` has made ready" in done.stdout
+    assert "no AWS credentials are found" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 @pytest.mark.parametrize(

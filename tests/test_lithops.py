@@ -80,6 +80,28 @@ def test_a_call_that_stays_lost_ends(fault, words):
     assert inner.waited == (fault == "process died")  # Lithops would wait for lost calls
 
 
+def test_after_ctrl_c_no_answer_is_waited_for():
+    inner, engine = calls("event lost", timeout=60)
+    start = time.monotonic()
+
+    def interrupted():
+        with engine:
+            lost = engine.submit(abs, -2)
+            while not lost.running():
+                time.sleep(0.01)
+            calls_made.append(lost)
+            raise KeyboardInterrupt
+
+    calls_made = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert str(calls_made[0].exception(timeout=5)) == "abs gave no answer: it was interrupted"
+    assert time.monotonic() - start < 5
+    while inner.waited is None:
+        time.sleep(0.01)
+    assert inner.waited is False
+
+
 def test_a_call_that_takes_too_long_is_not_tried_again():
     inner, engine = calls("none", "process died")
     with engine, pytest.raises(CallTimeoutError, match=r"longer than 0.2 s"):

@@ -291,6 +291,7 @@ def test_whoever_says_no_gets_nothing(account, types, capsys):
     there = contents(account)
     types("")  # Enter does not remove anything
     assert run("teardown") == 0
+    assert "Nothing was removed." in capsys.readouterr().out
     assert contents(account) == there
 
 

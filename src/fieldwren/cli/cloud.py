@@ -165,14 +165,14 @@ def _tear_down(options: argparse.Namespace, screen: Screen) -> int:
         where = f"account {account.id}, {aws.region}"
         head = f"To be removed from {where}:" if found.steps else f"Nothing to remove from {where}."
         lines = [head, *(f"  {step.name}: {step.says}" for step in found.steps)]
-        lines += ["Left alone:"] * bool(found.stays) + [
-            f"  {plain_line}" for plain_line in found.stays
-        ]
+        lines += ["Left alone:"] * bool(found.stays) + [f"  {what}" for what in found.stays]
         say(screen, "\n".join(lines))
     told: list[dict[str, object]] = []
-    go = found.steps and not options.dry_run
-    if go and confirm(asker, "Remove all this?", default=False, yes=options.yes):
-        told = carry_out(found.steps, screen, quiet=not loud)
+    if found.steps and not options.dry_run:
+        if confirm(asker, "Remove all this?", default=False, yes=options.yes):
+            told = carry_out(found.steps, screen, quiet=not loud)
+        else:
+            say(screen, "Nothing was removed.")
     if options.json:
         listed = [{"name": s.name, "says": s.says, "changed": False} for s in found.steps]
         print_json({"removed": told, "found": listed, "left": found.stays})

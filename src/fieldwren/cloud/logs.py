@@ -178,9 +178,10 @@ def _stream(service: Any, group: str, stream: str, start: int) -> list[Line]:
     lines, token = list[Line](), ""
     while True:
         how = {"nextToken": token} if token else {}
-        page = service.get_log_events(
-            logGroupName=group, logStreamName=stream, startTime=start, startFromHead=True, **how
-        )
+        with explaining(f"read the log group {group}"):
+            page = service.get_log_events(
+                logGroupName=group, logStreamName=stream, startTime=start, startFromHead=True, **how
+            )
         lines += [_line(event, stream) for event in page["events"]]
         if page["nextForwardToken"] == token:
             return lines

@@ -13,7 +13,21 @@ from fieldwren.errors import CallTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["call_each", "is_file", "with_environment", "within"]
+__all__ = ["beside", "call_each", "is_file", "with_environment", "within"]
+
+
+def beside(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """Call a function in a thread of its own, which does not keep the process from its end."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="fieldwren-call", daemon=True).start()
+    return answer
 
 
 def within(seconds: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -24,15 +38,7 @@ def within(seconds: float, function: Callable[..., Any], /, *args: Any, **kwargs
     Raises:
         CallTimeoutError: it takes longer.
     """
-    answer: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
-            answer.set_exception(error)
-
-    threading.Thread(target=run, name="fieldwren-call", daemon=True).start()
+    answer = beside(function, *args, **kwargs)
     try:
         return answer.result(seconds)
     except TimeoutError:

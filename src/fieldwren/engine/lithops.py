@@ -14,12 +14,13 @@ import logging
 import math
 import os
 import sys
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from fieldwren.engine.base import Capacity, RemoteCalls
-from fieldwren.engine.calls import within
+from fieldwren.engine.calls import beside, within
 from fieldwren.engine.pickling import run_call
 from fieldwren.errors import (
     CallTimeoutError,
@@ -128,19 +129,25 @@ class LithopsCalls(RemoteCalls):
         self._longest = patience + timeout * (capacity.calls if capacity.here else 1)
         self._retries = retries
         self._given_up = False
+        self._stopped: Future[None] = Future()
 
     def send(self, call: bytes, name: str) -> bytes:
         """Have Lithops run the call."""
         why = ""
         for _ in range(self._retries + 1):
-            try:
-                # Starting a call may hang as well as waiting for it.
-                return within(self._longest, self._ask, call)
-            except CallTimeoutError:
+            # Starting a call may hang as well as waiting for it.
+            answer = beside(self._ask, call)
+            wait((answer, self._stopped), self._longest, return_when=FIRST_COMPLETED)
+            if not answer.done():
                 self._given_up = True
                 why = f"nothing came from Lithops within {self._longest:g} s"
-            except LostCallError as error:
-                why = str(error)
+            elif not (lost := answer.exception()):
+                return answer.result()
+            else:
+                why = str(lost)
+            if self._stopped.done():
+                why = "it was interrupted"
+                break
         raise LostCallError(f"{name} gave no answer: {why}")
 
     def _ask(self, call: bytes) -> bytes:
@@ -148,6 +155,11 @@ class LithopsCalls(RemoteCalls):
             return self._inner.submit(run_call, call).result()
         except Exception as error:  # any library of any cloud; the call's own are in its answer
             raise LostCallError(f"Lithops: {type(error).__name__}: {error}") from error
+
+    def abandon(self) -> None:
+        """Wait for no answer any more: Ctrl-C may have ended who would give it."""
+        with suppress(InvalidStateError):
+            self._stopped.set_result(None)
 
     def close(self) -> None:
         """End Lithops, which would wait for calls that are lost."""

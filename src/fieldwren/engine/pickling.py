@@ -9,6 +9,7 @@ belong to the same user.
 
 from __future__ import annotations
 
+import io
 import pickle
 import site
 import sys
@@ -18,6 +19,7 @@ import traceback
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldwren.errors import EngineError, MissingExtraError
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteTraceback", "dumps", "loads", "outcome", "run_call", "with_remote_traceback"]
 
+_NAMELESS: Final = "<dynamic-code>"
+"""What newer versions of cloudpickle send in place of the name of a source file."""
 _lock: Final = threading.RLock()  # what is pickled may pickle
 
 
@@ -50,11 +54,11 @@ def dumps(value: object, *, whole: bool = True) -> bytes:
         MissingExtraError: cloudpickle is not installed.
         EngineError: something in the value cannot be pickled.
     """
-    cloudpickle = _cloudpickle()
     own = _own_modules(len(sys.modules), next(reversed(sys.modules))) if whole else ()
     try:
-        with _by_value(own):
-            return cloudpickle.dumps(value, protocol=5)
+        with _by_value(own), io.BytesIO() as file:
+            _pickler()(file, protocol=5).dump(value)
+            return file.getvalue()
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(f"cannot be sent to another process: {error}") from error
 
@@ -76,7 +80,11 @@ def run_call(data: bytes, function: bytes | None = None) -> bytes:
     try:
         called, args, kwargs = loads(data)
         called = called if function is None else loads(function)
-        return dumps((True, called(*args, **kwargs)), whole=False)
+        value = called(*args, **kwargs)
+        try:
+            return dumps((True, value), whole=False)
+        except EngineError as error:
+            raise EngineError(f"the result {error}") from error
     except BaseException as error:  # noqa: BLE001 - what a call raises is its answer
         return dumps((False, _portable(error), _formatted(error)), whole=False)
 
@@ -149,6 +157,23 @@ def _cloudpickle() -> Any:
     except ImportError:
         raise MissingExtraError("calls in other processes", "aws") from None
     return cloudpickle
+
+
+@lru_cache(maxsize=1)
+def _pickler() -> Any:
+    """The pickler of cloudpickle, with the names of source files, which tracebacks tell."""
+    base = _cloudpickle().Pickler
+
+    def code(value: CodeType) -> tuple[Any, ...]:
+        make, parts = base.dispatch_table[CodeType](value)
+        return make, tuple(
+            value.co_filename if isinstance(p, str) and p == _NAMELESS else p for p in parts
+        )
+
+    class Pickler(base):
+        dispatch_table: Any = base.dispatch_table.new_child({CodeType: code})
+
+    return Pickler
 
 
 @contextmanager

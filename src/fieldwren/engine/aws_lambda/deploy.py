@@ -116,10 +116,12 @@ def _create(service: Any, options: LambdaOptions, package: Package, name: str) -
         except service.exceptions.InvalidParameterValueException as error:
             if "assumed" not in str(error):
                 raise
-            if time.monotonic() > until:
+            missing = _lacks_role(options)
+            if missing or time.monotonic() > until:
+                why = f"there is no role {role}" if missing else f"Lambda may not act as {role}"
                 raise CloudError(
-                    f"cannot make the function {name}: Lambda may not act as the role {role}; "
-                    "run `fieldwren setup`, which makes one that it may"
+                    f"cannot make the function {name}: {why}; run `fieldwren setup`, which makes "
+                    "a role that it may act as"
                 ) from error
             time.sleep(2)
         else:
@@ -128,6 +130,16 @@ def _create(service: Any, options: LambdaOptions, package: Package, name: str) -
         expire_log(options, name)
     except CloudError as error:  # all works without
         _log.info("%s", error)
+
+
+def _lacks_role(options: LambdaOptions) -> bool:
+    """Whether there is no such role, as far as one may look."""
+    iam = client("iam", options)
+    try:
+        iam.get_role(RoleName=options.role.rpartition("/")[2])
+    except iam.exceptions.ClientError as error:
+        return code_of(error) == "NoSuchEntity"
+    return False
 
 
 def expire_log(options: LambdaOptions, name: str) -> None:
