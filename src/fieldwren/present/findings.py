@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 FAR: Final = 1.0
-"""Standard scores further from 0 than this are called below or above the usual."""
-
+"""Standard scores further from 0 than this are called below or above the usual, as is done with
+those of rain (WMO-No. 1090, Standardized Precipitation Index User Guide, 2012)."""
 
 RECENT: Final = 92
 """Days before the last dekad of a run; what is older says nothing of how a place is now."""
