@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
+from pip._internal.models.index import PyPI
 
 BROWSER = ("--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND")
 """Flags of Chromium, which asks its maker for updates and accounts whatever else it is told."""
 _HERE = "127.0.0.1,localhost,::1"
-_REGISTRY = "pypi.org,files.pythonhosted.org"
 
 
 class Door:
@@ -37,7 +41,7 @@ class Door:
         proxy = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             self._set(name, proxy)
-        self._set("no_proxy", ",".join([os.environ.get("no_proxy", ""), _HERE, _REGISTRY]))
+        self._set("no_proxy", ",".join([os.environ.get("no_proxy", ""), _HERE, *_registry()]))
         for name in ("connect", "connect_ex"):
             self._patch.setattr(socket.socket, name, self._loopback_only(name))
         return self
@@ -73,6 +77,14 @@ class Door:
             return connect(this, address)
 
         return guarded
+
+
+def _registry():
+    """Hosts from which pip gets wheels: its own, and those that its configuration names."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    named = (urlsplit(url).hostname for url in re.findall(r"https?://[^\s']+", listed))
+    return [PyPI.netloc, PyPI.file_storage_domain, *filter(None, named)]
 
 
 def _is_here(host):
