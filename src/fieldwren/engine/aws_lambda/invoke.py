@@ -100,6 +100,8 @@ class Parcel:
     """The pickled function, where many calls share it."""
     answered: Callable[[], bool]
     """Whether the answer is there from elsewhere, so that no other try is worth its price."""
+    tries: Callable[[float], None]
+    """Told when a try begins, in seconds of the monotonic clock, and 0 when it gave no answer."""
 
 
 class Invoker:
@@ -143,10 +145,12 @@ class Invoker:
         memory, seen, since = self._options.memory, Counter[str](), 0.0
         while True:
             name = self._function(memory)
+            parcel.tries(time.monotonic())
             try:
                 return self._value(name, memory, parcel)
             except _Trouble as caught:
                 trouble = caught
+            parcel.tries(0.0)
             seen[trouble.kind] += 1
             since = (since or time.monotonic()) if trouble.kind in _OUTSIDE else 0.0
             given_up = self.stopped.is_set() or parcel.answered()
