@@ -51,7 +51,7 @@ _OUTSIDE: Final = frozenset({"busy", "cut"})
 """Troubles of the service and the network."""
 _PATIENCE: Final = 600.0
 """Seconds for which a call may have no other troubles but these, one after the other; while other
-calls are answered, a busy service is only a long queue."""
+calls run or are answered, a busy service is only a long queue."""
 _SILENCE: Final = 30.0
 """Seconds of it after which the log says so, once."""
 _BUSY: Final = frozenset(
@@ -178,6 +178,8 @@ class Invoker:
             if lasted > _SILENCE and not self._said.is_set():
                 self._said.set()
                 _log.warning("%s (for %.0f s now; calls are tried again)", trouble, lasted)
+            if trouble.kind == "busy" and self.meter.running():
+                lasted -= self._options.timeout  # the slots may be taken by long calls
             return lasted > _PATIENCE
         retries = self._options.retries
         bounds = {"gone": 1, "memory": 8, "broken": 0, "late": retries, "died": retries}
