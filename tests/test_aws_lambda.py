@@ -313,6 +313,16 @@ def test_a_straggler_is_called_twice_and_the_first_answer_counts(
     assert usage["at_least"]
 
 
+def test_a_call_that_waits_for_its_turn_is_no_straggler(aws, monkeypatch):
+    monkeypatch.setattr("fieldwren.engine.aws_lambda.executor._STRAGGLES", (3.0, 1.0))
+    monkeypatch.setattr(aws.emulator, "concurrency", 2)
+    with with_options(aws, workers=20) as engine:
+        assert list(engine.map(abs, range(12))) == list(range(12))  # what a call takes
+        engine.map(time.sleep, [0.4] * 20)
+    assert engine.usage()["throttles"] > 0
+    assert engine.usage()["duplicates"] == 0
+
+
 def test_a_call_that_was_overtaken_is_not_tried_again(aws, tmp_path, monkeypatch):
     monkeypatch.setattr("fieldwren.engine.aws_lambda.executor._STRAGGLES", (3.0, 0.5))
     marker, ran = tmp_path / "first", tmp_path / "ran"

@@ -97,6 +97,11 @@ class Meter:
                 if invocation.report:
                     self.reports.append(invocation.report)
 
+    def running(self) -> int:
+        """Invocations that are waited for now."""
+        with self._lock:
+            return sum(not invocation.ended for invocation in self._unbilled)
+
     def facts(self) -> dict[str, Any]:
         """All that was counted, as plain numbers.
 

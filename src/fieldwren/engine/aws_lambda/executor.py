@@ -93,7 +93,8 @@ class _Call:
         self.future: Future[Any] = Future()
         self.name, self.data, self.shared = name, data, shared
         self.lock = threading.Lock()
-        self.started, self.running, self.doubled = 0.0, 0, False
+        self.started, self.running, self.doubled = False, 0, False
+        self.tried = 0.0  # when its present try began; 0 between tries
         self.parcel: Parcel | None = None
 
     def begin(self) -> bool:
@@ -103,9 +104,13 @@ class _Call:
                 return False
             if self.future.done():
                 return False
-            self.started = self.started or time.monotonic()
+            self.started = True
             self.running += 1
             return True
+
+    def tries(self, moment: float) -> None:
+        """A try begins, or has ended without an answer (0)."""
+        self.tried = moment
 
     def end(self, value: Any, error: BaseException | None) -> bool:
         """Set the outcome: the first value, or the last error. Says whether it was set."""
@@ -254,14 +259,17 @@ class LambdaExecutor(Engine):
                     self._idle.release()
 
     def _straggler(self) -> _Call | None:
-        """A call that runs far longer than others did and has not been called twice yet."""
+        """A call that runs far longer than others did and has not been called twice yet.
+
+        One that AWS refuses for the moment does not run: it would only be refused twice.
+        """
         with self._lock:
             if len(self._durations) < _ENOUGH or not self.options.retries:
                 return None
             times, least = _STRAGGLES
             since = time.monotonic() - max(least, times * statistics.median(self._durations))
             for call in self._open:
-                if 0 < call.started < since and not call.doubled:
+                if 0 < call.tried < since and not call.doubled:
                     call.doubled = True
                     self._invoker.meter.count("duplicates")
                     return call
@@ -295,7 +303,11 @@ class LambdaExecutor(Engine):
                     taken = len(function.get("data", "")) * 3 // 4
                 data = spill.pack(call.data, limit=LIMIT - taken)
                 call.parcel = Parcel(
-                    name=call.name, call=data, function=function, answered=call.future.done
+                    name=call.name,
+                    call=data,
+                    function=function,
+                    answered=call.future.done,
+                    tries=call.tries,
                 )
             return call.parcel
 

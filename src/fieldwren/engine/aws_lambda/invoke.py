@@ -51,7 +51,7 @@ _OUTSIDE: Final = frozenset({"busy", "cut"})
 """Troubles of the service and the network."""
 _PATIENCE: Final = 600.0
 """Seconds for which a call may have no other troubles but these, one after the other; while other
-calls are answered, a busy service is only a long queue."""
+calls run or are answered, a busy service is only a long queue."""
 _SILENCE: Final = 30.0
 """Seconds of it after which the log says so, once."""
 _BUSY: Final = frozenset(
@@ -100,6 +100,8 @@ class Parcel:
     """The pickled function, where many calls share it."""
     answered: Callable[[], bool]
     """Whether the answer is there from elsewhere, so that no other try is worth its price."""
+    tries: Callable[[float], None]
+    """Told when a try begins, in seconds of the monotonic clock, and 0 when it gave no answer."""
 
 
 class Invoker:
@@ -143,10 +145,12 @@ class Invoker:
         memory, seen, since = self._options.memory, Counter[str](), 0.0
         while True:
             name = self._function(memory)
+            parcel.tries(time.monotonic())
             try:
                 return self._value(name, memory, parcel)
             except _Trouble as caught:
                 trouble = caught
+            parcel.tries(0.0)
             seen[trouble.kind] += 1
             since = (since or time.monotonic()) if trouble.kind in _OUTSIDE else 0.0
             given_up = self.stopped.is_set() or parcel.answered()
@@ -174,6 +178,8 @@ class Invoker:
             if lasted > _SILENCE and not self._said.is_set():
                 self._said.set()
                 _log.warning("%s (for %.0f s now; calls are tried again)", trouble, lasted)
+            if trouble.kind == "busy" and self.meter.running():
+                lasted -= self._options.timeout  # the slots may be taken by long calls
             return lasted > _PATIENCE
         retries = self._options.retries
         bounds = {"gone": 1, "memory": 8, "broken": 0, "late": retries, "died": retries}
