@@ -164,7 +164,7 @@ def test_ctrl_c_stops_what_is_queued_and_says_what_runs(aws, caplog):
 
     def interrupted():
         with with_options(aws, workers=2) as engine:
-            futures.extend(engine.submit(time.sleep, 1) for _ in range(10))
+            futures.extend(engine.submit(time.sleep, 3) for _ in range(10))
             while sum(f.running() for f in futures) < 2:
                 time.sleep(0.01)
             raise KeyboardInterrupt
@@ -172,7 +172,7 @@ def test_ctrl_c_stops_what_is_queued_and_says_what_runs(aws, caplog):
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 5 * 3, "those queued are not waited for"
     assert "2 calls still run" in caplog.text
     assert sum(f.cancelled() for f in futures) == 8
     wait(futures, timeout=10)

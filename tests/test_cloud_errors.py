@@ -257,6 +257,7 @@ def test_the_smoke_test_says_what_it_needs(tmp_path):
         (["--dedicated", "mainframe"], "choose one of no, dask, lithops"),
         (["--scheduler", "the big one"], "tcp://10.0.0.1:8786"),
         (["--instance-role", "a b"], "name of an instance profile"),
+        (["--instance-role", "m", "--package", "a; b"], "the address of a wheel"),
         (["--engine", "warp"], "choose one of lambda"),
         (["--config", "/proc"], "/proc is a folder"),
         (["--role", "arn:aws:iam::210987654321:role/theirs"], "is in another AWS account"),

@@ -21,6 +21,7 @@ from fieldwren.engine import ENGINES
 from fieldwren.engine.lithops import lithops_executor
 from fieldwren.engine.options import checked_options
 
+WHEEL = "https://example.com/fieldwren-0.1.0-py3-none-any.whl"
 SCRIPT = ("setup", "--yes", "-q", "--config", "here", "--architecture", ARCHITECTURE, *SMALL)
 
 
@@ -85,7 +86,8 @@ def test_without_a_cluster_there_is_a_recipe(capsys):
 
 
 def test_lithops_takes_what_is_written_for_it():
-    assert main([*SCRIPT, "--instance-role", "fieldwren-ec2", "--no-hello"]) == 0
+    given = ["--instance-role", "fieldwren-ec2", "--package", WHEEL]
+    assert main([*SCRIPT, *given, "--no-hello"]) == 0
     assert settings()["engine"] == "lithops"
     options = checked_options("lithops", lithops_executor, engine_options("lithops"))
     assert "lithops" in ENGINES
@@ -94,7 +96,7 @@ def test_lithops_takes_what_is_written_for_it():
     assert machines["backend"] == options["backend"] == "aws_ec2"
     assert machines["aws_ec2"]["instance_role"] == "fieldwren-ec2"
     assert machines["aws_ec2"]["region"] == "us-east-1"
-    assert any(p.startswith("fieldwren") for p in machines["extra_python_packages"])
+    assert machines["extra_python_packages"][-1] == WHEEL
     assert extract_storage_config(config)["aws_s3"]["storage_bucket"] == BUCKET
     held = json.dumps(settings()).lower()
     assert "secret" not in held

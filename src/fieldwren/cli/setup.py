@@ -32,6 +32,7 @@ _ANSWERS: Final = {
     "--dedicated": ("NAME", "dedicated machines: no, dask or lithops"),
     "--scheduler": ("ADDRESS", "of a Dask cluster"),
     "--instance-role": ("NAME", "instance profile of EC2 machines that Lithops starts"),
+    "--package": ("NAME", "what these machines install: a release, or a wheel's address"),
     "--engine": ("NAME", "engine of runs that name none"),
     "--config": ("FILE", "configuration file: here, home, or a path"),
 }

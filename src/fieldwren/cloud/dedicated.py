@@ -114,7 +114,7 @@ A Dask cluster on EC2, in three steps:
            region="{region}", instance_type="c7i.2xlarge", n_workers=4, security=False,
            security_groups=["sg-..."],  # ports 8786, 8787 open to you alone, all within the group
            docker_image=f"ghcr.io/dask/dask:{{dask.__version__}}-py{python}",
-           env_vars={{"EXTRA_PIP_PACKAGES": "fieldwren"}},
+           env_vars={{"EXTRA_PIP_PACKAGES": "fieldwren=={__version__}"}},  # or a wheel's address
        )
        print(cluster.scheduler_address)
   3. fieldwren setup --scheduler tcp://ADDRESS:8786
@@ -134,13 +134,24 @@ def _lithops(options: LambdaOptions, given: Mapping[str, Any], asker: Asker) -> 
         given,
         asker,
     )
+    package: str = answer(
+        Question(
+            name="package",
+            text="What do the machines install fieldwren from, by pip?",
+            why="A release, or the address of a wheel that they can reach.",
+            default=f"fieldwren=={__version__}",
+            check=_package,
+        ),
+        given,
+        asker,
+    )
     config: dict[str, Value] = {
         "lithops": {"backend": "aws_ec2", "storage": "aws_s3", "mode": "standalone"},
         "aws": {"region": options.region},
         "aws_ec2": {
             "instance_role": role,
             "exec_mode": "reuse",
-            "extra_python_packages": [f"fieldwren=={__version__}"],
+            "extra_python_packages": [package],
         },
         "aws_s3": {"storage_bucket": options.bucket},
     }
@@ -154,5 +165,14 @@ def _instance_role(text: str) -> str:
     if not re.fullmatch(r"[\w+=,.@-]{1,128}", text):
         raise OptionError(
             f"instance-role {text!r}: give the name of an instance profile, such as fieldwren-ec2"
+        )
+    return text
+
+
+def _package(text: str) -> str:
+    if not re.fullmatch(r"fieldwren==[\w.]+|https://[\w.:/%+-]+\.whl", text):
+        raise OptionError(
+            f"package {text!r}: give a release, such as fieldwren=={__version__}, or the address of"
+            " a wheel that starts with https:// and ends with .whl"
         )
     return text
