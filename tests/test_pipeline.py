@@ -182,7 +182,7 @@ def test_results_in_other_forms(tmp_path):
     assert len(series) == 49
     assert results.to_arrow().num_rows == 8
     assert "north" in results._repr_html_()
-    with pytest.raises(fw.InputError, match="no place 'west'"):
+    with pytest.raises(fw.InputError, match="no place has the id 'west'"):
         results.series("west")
 
 
