@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +17,19 @@ from outside import Door
 settings.register_profile("no-clock", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("no-clock")
 
+# Lithops keeps a copy of itself and its state in a folder by user: test processes side by side, and
+# what other runs have left, must not meet there.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+os.environ["USER"] = f"{os.environ['USER']}-{WORKER}" if WORKER else f"tests-{os.getpid()}"
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_unconfigure():
+    """Take away what Lithops has left."""
+    if not WORKER:
+        for folder in Path(tempfile.gettempdir()).glob(f"lithops-{os.environ['USER']}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
